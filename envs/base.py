@@ -1,0 +1,270 @@
+"""MetaEnv: N simulations stepped together, each with its own task. A gymnasium vector environment.
+
+A task family subclasses it (or `MujocoMetaEnv`) and writes observation, reward, termination and task
+distribution once, vectorised over the lanes. `envs.single.SingleEnv` is the same code with one lane.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IndexArray = NDArray[np.int64]
+Info = dict[str, Any]
+Task: TypeAlias = dict[str, Any]
+"""One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
+Rng: TypeAlias = np.random.Generator | np.random.RandomState
+
+DEFAULT_TASK_SEED = 1337
+
+
+class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
+    """N lanes of one task family; lane i acts in task `lane_tasks[i]` of `tasks`.
+
+    Actions are in [-1, 1] per dimension (clipped); the family scales them to its own range. An episode ends by
+    the family's own termination, or is truncated after `max_path_length` steps. A lane that has ended is frozen
+    until its reset: it is not simulated, its reward is 0. With `AutoresetMode.NEXT_STEP` (gymnasium's default)
+    the next `step` resets it; with `AutoresetMode.DISABLED` the caller does, by `reset(options={"reset_mask": ...})`.
+
+    Attributes:
+        tasks: the task set, one `Task` per index.
+        lane_tasks: (num_envs,) index into `tasks` of each lane.
+        action_dim, observation_dim: sizes of one lane's vectors.
+        has_sparse_reward: whether `info["sparse_reward"]` is given at each step.
+    """
+
+    action_dim: ClassVar[int]
+    observation_dim: ClassVar[int]
+    default_max_path_length: ClassVar[int] = 200
+    has_sparse_reward: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        n_tasks: int = 2,
+        randomize_tasks: bool = True,
+        task_seed: int = DEFAULT_TASK_SEED,
+        tasks: Sequence[Task] | None = None,
+        max_path_length: int | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        """Build the lanes and draw the task set.
+
+        Args:
+            num_envs: number of lanes N. Lane i starts with task i modulo the number of tasks.
+            n_tasks: number of tasks to draw.
+            randomize_tasks: draw tasks at random; otherwise take the family's evenly spaced set, in order.
+            task_seed: seed of the draw; the tasks depend on nothing else.
+            tasks: take these tasks instead of drawing any.
+            max_path_length: steps until truncation; None takes the family's.
+            autoreset_mode: NEXT_STEP or DISABLED.
+
+        Raises:
+            ValueError: a count below 1, an unsupported autoreset mode, or tasks that the family does not have.
+        """
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
+            raise ValueError(f"autoreset_mode must be NEXT_STEP or DISABLED, got {autoreset_mode}")
+        self.num_envs = num_envs
+        self.max_path_length = self.default_max_path_length if max_path_length is None else max_path_length
+        if self.max_path_length < 1:
+            raise ValueError(f"max_path_length must be at least 1, got {max_path_length}")
+        self.autoreset_mode = autoreset_mode
+        self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
+
+        self.single_action_space = spaces.Box(-1.0, 1.0, (self.action_dim,), np.float32)
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.observation_dim,), np.float64)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+        self._path_length = np.zeros(num_envs, dtype=np.int64)
+        self._terminated = np.zeros(num_envs, dtype=bool)
+        self._truncated = np.ones(num_envs, dtype=bool)  # no lane is live before its first reset
+
+        self.tasks: list[Task] = []
+        self._task_arrays: dict[str, NDArray[Any]] = {}
+        self._task_values: dict[str, NDArray[Any]] = {}
+        self.set_task_list(self._draw_tasks(n_tasks, randomize_tasks, task_seed) if tasks is None else tasks)
+
+    # ---- what a family writes ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Draw `num_tasks` tasks from the family's distribution with `rng`."""
+
+    @abstractmethod
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """`num_tasks` tasks spread evenly over the family's range, in order.
+
+        Raises:
+            ValueError: the family has no such set.
+        """
+
+    @abstractmethod
+    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
+        """Start new episodes in `lanes`, from `start_states` (lanes, state) or from the reset distribution."""
+
+    @abstractmethod
+    def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
+        """Apply `actions` (num_envs, action_dim), within [-1, 1], to `lanes` (None: all).
+
+        Returns:
+            Reward and termination of every lane, each (num_envs,), and a dict of named (num_envs,) arrays. What
+            stands there for the other lanes is ignored.
+        """
+
+    @abstractmethod
+    def _observe(self) -> FloatArray:
+        """Fresh array of every lane's observation, (num_envs, observation_dim)."""
+
+    def _tasks_changed(self, lanes: IndexArray) -> None:
+        """Take note that `lanes` have other tasks now, whose values are in `task_value`."""
+
+    # ---- tasks -------------------------------------------------------------------------------------------
+
+    def _draw_tasks(self, n_tasks: int, randomize_tasks: bool, task_seed: int) -> list[Task]:
+        if n_tasks < 1:
+            raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
+        if randomize_tasks:
+            return self.sample_tasks(n_tasks, np.random.RandomState(task_seed))
+        return self.spaced_tasks(n_tasks)
+
+    def set_task_list(self, tasks: Sequence[Task]) -> None:
+        """Replace the task set; lane i gets task i modulo the number of tasks.
+
+        Raises:
+            ValueError: no task, or a task whose names or shapes differ from the family's.
+        """
+        if not tasks:
+            raise ValueError("the task list is empty")
+        template = self.sample_tasks(1, np.random.RandomState(0))[0]
+        self._task_arrays = {
+            name: np.array([_task_entry(i, task, name, template) for i, task in enumerate(tasks)])
+            for name in template
+        }
+        self.tasks = [dict(task) for task in tasks]
+        self.lane_tasks: IndexArray = np.zeros(self.num_envs, dtype=np.int64)
+        self._task_values = {name: values[self.lane_tasks] for name, values in self._task_arrays.items()}
+        self.set_tasks(np.arange(self.num_envs) % len(tasks))
+
+    def set_tasks(self, indices: ArrayLike, lanes: ArrayLike | None = None) -> None:
+        """Put lanes into tasks; takes effect at once, so reset those lanes next.
+
+        Args:
+            indices: (lanes,) task indices, or one index for all.
+            lanes: which lanes; None means all.
+
+        Raises:
+            IndexError: an index outside the task set.
+        """
+        index = np.asarray(indices, dtype=np.int64)
+        if index.size and (index.min() < 0 or index.max() >= len(self.tasks)):
+            raise IndexError(
+                f"task index must be in 0..{len(self.tasks) - 1}, got {index.min()}..{index.max()}"
+            )
+        where = np.arange(self.num_envs) if lanes is None else np.asarray(lanes, dtype=np.int64)
+        self.lane_tasks[where] = index
+        for name, values in self._task_arrays.items():
+            self._task_values[name][where] = values[self.lane_tasks[where]]
+        self._tasks_changed(where)
+
+    def reset_task(self, index: int) -> FloatArray:
+        """Put every lane into task `index` and reset; returns the observations."""
+        self.set_tasks(index)
+        return self.reset()[0]
+
+    def task_value(self, name: str) -> NDArray[Any]:
+        """Entry `name` of each lane's task, (num_envs, ...)."""
+        return self._task_values[name]
+
+    # ---- gymnasium.vector.VectorEnv ----------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[FloatArray, Info]:
+        """Start new episodes.
+
+        Args:
+            seed: seeds the environment's generator (a sequence: its first entry, the lanes share one generator).
+            options: `reset_mask` (num_envs,) bool, only these lanes; `start_states` (lanes, state) instead of the
+                reset distribution's draw (qpos then qvel; point robots: the position).
+
+        Returns:
+            Observations of all lanes and an empty info.
+        """
+        super().reset(seed=seed[0] if isinstance(seed, Sequence) else seed)
+        options = options or {}
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs)), dtype=bool)
+        if mask.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask must have shape ({self.num_envs},), got {mask.shape}")
+        self._start_episodes(np.flatnonzero(mask), options.get("start_states"))
+        return self._observe(), {}
+
+    def _start_episodes(self, lanes: IndexArray, start_states: ArrayLike | None = None) -> None:
+        states = None if start_states is None else np.asarray(start_states, dtype=np.float64)
+        self._reset_lanes(lanes, states)
+        self._path_length[lanes] = 0
+        self._terminated[lanes] = False
+        self._truncated[lanes] = False
+
+    def step(self, actions: ArrayLike) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray, Info]:
+        """Act in every live lane.
+
+        Args:
+            actions: (num_envs, action_dim); clipped to [-1, 1].
+
+        Returns:
+            Observations, rewards, terminations, truncations (flags of a frozen lane stay), and infos by name.
+
+        Raises:
+            ValueError: wrong shape, or a live lane's action is not finite.
+        """
+        ended = self._terminated | self._truncated
+        live = ~ended
+        lanes = np.flatnonzero(live) if ended.any() else None
+        clipped = self._checked(actions, live)
+        reward, terminated, info = self._advance(clipped, lanes)
+        if lanes is None:
+            self._path_length += 1
+            self._terminated = terminated
+            self._truncated = self._path_length >= self.max_path_length
+        else:
+            reward = np.where(live, reward, 0.0)
+            self._path_length[lanes] += 1
+            self._terminated = np.where(live, terminated, self._terminated)
+            self._truncated = np.where(live, self._path_length >= self.max_path_length, self._truncated)
+            if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+                self._start_episodes(np.flatnonzero(ended))
+        return self._observe(), reward, self._terminated.copy(), self._truncated.copy(), info
+
+    def _checked(self, actions: ArrayLike, live: BoolArray) -> FloatArray:
+        array = np.asarray(actions, dtype=np.float64)
+        if array.shape != (self.num_envs, self.action_dim):
+            raise ValueError(f"actions must have shape {(self.num_envs, self.action_dim)}, got {array.shape}")
+        if not np.isfinite(array).all():
+            bad = np.flatnonzero(live & ~np.isfinite(array).all(axis=1))
+            if bad.size:
+                raise ValueError(f"action of lane {bad[0]} is not finite: {array[bad[0]]}")
+        return np.clip(array, -1.0, 1.0)
+
+
+def _task_entry(index: int, task: Mapping[str, Any], name: str, template: Task) -> NDArray[Any]:
+    if set(task) != set(template):
+        raise ValueError(f"task {index} has the entries {sorted(task)}, expected {sorted(template)}")
+    value, expected = np.asarray(task[name], dtype=np.float64), np.asarray(template[name], dtype=np.float64)
+    if value.shape != expected.shape:
+        raise ValueError(f"task {index}: {name} has shape {value.shape}, expected {expected.shape}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"task {index}: {name} is not finite: {task[name]}")
+    return value

@@ -1,0 +1,80 @@
+"""Half-Cheetah: run at a target speed (cheetah-vel), or forward or backward (cheetah-dir)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from envs.base import BoolArray, FloatArray, Info, Rng, Task
+from envs.mujoco_env import MujocoMetaEnv
+
+MAX_TARGET_VELOCITY = 3.0  # m/s
+CTRL_COST_WEIGHT = 0.05
+QPOS_NOISE = 0.1
+QVEL_NOISE = 0.1
+TORSO = 1  # body id: the first below the world
+
+
+class HalfCheetah(MujocoMetaEnv):
+    """Planar two-legged robot; observes qpos without x, qvel and the torso's position (20 numbers)."""
+
+    model_file = "half_cheetah.xml"
+    frame_skip = 5
+    physics_fields = ("xpos",)
+    action_dim = 6
+    observation_dim = 20
+
+    @abstractmethod
+    def _task_reward(self, velocity: FloatArray) -> FloatArray:
+        """Reward (lanes,) for running at `velocity` (lanes,), m/s."""
+
+    def _before_step(self) -> None:
+        self._x_before = self.physics.qpos[:, 0].copy()
+
+    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
+        velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
+        reward_run = self._task_reward(velocity)
+        reward_ctrl = -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1)
+        info = {"reward_run": reward_run, "reward_ctrl": reward_ctrl, "velocity": velocity}
+        return reward_run + reward_ctrl, np.zeros(self.num_envs, dtype=bool), info
+
+    def _observe(self) -> FloatArray:
+        torso = self.physics.field("xpos")[:, TORSO]
+        return np.concatenate([self.physics.qpos[:, 1:], self.physics.qvel, torso], axis=1)
+
+    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
+        return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
+
+
+class CheetahVel(HalfCheetah):
+    """Run at the task's `velocity`, m/s: reward -|v - velocity| - 0.05 |a|^2."""
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Target velocities from U(0, 3) m/s."""
+        return [{"velocity": float(v)} for v in rng.uniform(0.0, MAX_TARGET_VELOCITY, size=num_tasks)]
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """Target velocities evenly spaced from 0 to 3 m/s."""
+        return [{"velocity": float(v)} for v in np.linspace(0.0, MAX_TARGET_VELOCITY, num_tasks)]
+
+    def _task_reward(self, velocity: FloatArray) -> FloatArray:
+        return -np.abs(velocity - self.task_value("velocity"))
+
+
+class CheetahDir(HalfCheetah):
+    """Run in the task's `direction`, -1 or +1: reward direction * v - 0.05 |a|^2."""
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """The family has two tasks, -1 and +1, so nothing is drawn."""
+        del rng
+        return self.spaced_tasks(num_tasks)
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """The first `num_tasks` of the directions -1, +1."""
+        if num_tasks > 2:
+            raise ValueError(f"n_tasks must be at most 2 (the directions -1 and +1), got {num_tasks}")
+        return [{"direction": direction} for direction in (-1.0, 1.0)[:num_tasks]]
+
+    def _task_reward(self, velocity: FloatArray) -> FloatArray:
+        return self.task_value("direction") * velocity

@@ -1,0 +1,81 @@
+"""Point robots on the plane: reach a goal anywhere (point-robot), or one on a half circle (sparse-point-robot)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv, Rng, Task
+
+STEP_SIZE = 0.1  # length of a step along each axis at action 1
+GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
+
+
+class PointRobot(MetaEnv):
+    """A point that moves by its action; reward minus the distance to the goal, goals anywhere in [-1, 1]^2."""
+
+    action_dim = 2
+    observation_dim = 2
+    default_max_path_length = 20
+
+    def __init__(self, num_envs: int = 1, **kwargs: object) -> None:
+        """As `MetaEnv`."""
+        self._position = np.zeros((num_envs, 2))
+        super().__init__(num_envs, **kwargs)  # type: ignore[arg-type]
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Goals from U[-1, 1]^2, x and y drawn alternately."""
+        return [{"goal": goal} for goal in rng.uniform(-1.0, 1.0, size=(num_tasks, 2)).tolist()]
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """Goals evenly spaced on the unit circle."""
+        angle = np.linspace(0.0, 2 * np.pi, num_tasks, endpoint=False)
+        return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
+
+    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
+        if start_states is None:
+            start_states = self._sample_start(len(lanes))
+        if start_states.shape != (len(lanes), 2):
+            raise ValueError(f"start_states must have shape {(len(lanes), 2)}, got {start_states.shape}")
+        self._position[lanes] = start_states
+
+    def _sample_start(self, num_lanes: int) -> FloatArray:
+        return self.np_random.uniform(-1.0, 1.0, size=(num_lanes, 2))
+
+    def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
+        moved = slice(None) if lanes is None else lanes
+        self._position[moved] += STEP_SIZE * actions[moved]
+        distance = np.linalg.norm(self._position - self.task_value("goal"), axis=1)
+        return -distance, np.zeros(self.num_envs, dtype=bool), self._info(distance)
+
+    def _info(self, distance: FloatArray) -> Info:
+        return {"reward_distance": -distance}
+
+    def _observe(self) -> FloatArray:
+        return self._position.copy()
+
+
+class SparsePointRobot(PointRobot):
+    """Starts at the origin, goals on the upper unit half circle; a sparse reward is given beside the dense one.
+
+    `info["sparse_reward"]` is 1 - distance within GOAL_RADIUS of the goal and 0 elsewhere.
+    """
+
+    has_sparse_reward = True
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """`num_tasks` goals evenly spaced on the half circle from 0 to pi, shuffled."""
+        goals = np.array([task["goal"] for task in self.spaced_tasks(num_tasks)])
+        rng.shuffle(goals)
+        return [{"goal": goal} for goal in goals.tolist()]
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """Goals at angles from 0 to pi, both included."""
+        angle = np.linspace(0.0, np.pi, num_tasks)
+        return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
+
+    def _sample_start(self, num_lanes: int) -> FloatArray:
+        return np.zeros((num_lanes, 2))
+
+    def _info(self, distance: FloatArray) -> Info:
+        sparse_reward = np.where(distance <= GOAL_RADIUS, 1.0 - distance, 0.0)
+        return {"sparse_reward": sparse_reward, **super()._info(distance)}
