@@ -170,9 +170,7 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
         """
         index = np.asarray(indices, dtype=np.int64)
         if index.size and (index.min() < 0 or index.max() >= len(self.tasks)):
-            raise IndexError(
-                f"task index must be in 0..{len(self.tasks) - 1}, got {index.min()}..{index.max()}"
-            )
+            raise IndexError(f"task index must be in 0..{len(self.tasks) - 1}, got {index.min()}..{index.max()}")
         where = np.arange(self.num_envs) if lanes is None else np.asarray(lanes, dtype=np.int64)
         self.lane_tasks[where] = index
         for name, values in self._task_arrays.items():

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import gymnasium
 import mujoco
-import numpy as np
 
 from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv
 from envs.physics import BatchedPhysics
@@ -71,9 +70,7 @@ class MujocoMetaEnv(MetaEnv):
         else:
             size = self.model.nq + self.model.nv
             if start_states.shape != (len(lanes), size):
-                raise ValueError(
-                    f"start_states must have shape {(len(lanes), size)}, got {start_states.shape}"
-                )
+                raise ValueError(f"start_states must have shape {(len(lanes), size)}, got {start_states.shape}")
             qpos, qvel = start_states[:, : self.model.nq], start_states[:, self.model.nq :]
         self.physics.reset(lanes, qpos, qvel)
 
@@ -84,9 +81,7 @@ class MujocoMetaEnv(MetaEnv):
         self.physics.step(self.frame_skip, lanes)
         return self._reward(ctrl)
 
-    def _noisy_start(
-        self, qpos_noise: float, qvel_noise: float, num_lanes: int
-    ) -> tuple[FloatArray, FloatArray]:
+    def _noisy_start(self, qpos_noise: float, qvel_noise: float, num_lanes: int) -> tuple[FloatArray, FloatArray]:
         """qpos0 + U(-qpos_noise, qpos_noise) and qvel_noise * N(0, 1)."""
         qpos = self.model.qpos0 + self.np_random.uniform(-qpos_noise, qpos_noise, (num_lanes, self.model.nq))
         qvel = qvel_noise * self.np_random.standard_normal((num_lanes, self.model.nv))

@@ -1,0 +1,1 @@
+"""PEARL: configs, meta-training loop, buffers, samplers and networks."""

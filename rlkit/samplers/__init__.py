@@ -1,0 +1,1 @@
+"""Lock-step data collection."""

@@ -34,9 +34,7 @@ def test_trajectories_of_all_tasks_at_once(golden_dir, env_name):
         max_path_length=max(len(task["actions"]) for task in golden) + 1,
         autoreset_mode=AutoresetMode.DISABLED,
     )
-    observations, _ = env.reset(
-        seed=0, options={"start_states": np.stack([task["start_state"] for task in golden])}
-    )
+    observations, _ = env.reset(seed=0, options={"start_states": np.stack([task["start_state"] for task in golden])})
     for lane, task in enumerate(golden):
         np.testing.assert_allclose(observations[lane], task["observations"][0], atol=1e-4)
 
@@ -51,6 +49,4 @@ def test_trajectories_of_all_tasks_at_once(golden_dir, env_name):
             np.testing.assert_allclose(rewards[lane], task["rewards"][step], atol=1e-4)
             assert terminations[lane] == task["terminals"][step]
             if "sparse_rewards" in task:
-                np.testing.assert_allclose(
-                    info["sparse_reward"][lane], task["sparse_rewards"][step], atol=1e-4
-                )
+                np.testing.assert_allclose(info["sparse_reward"][lane], task["sparse_rewards"][step], atol=1e-4)
