@@ -6,16 +6,24 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
+from envs.ant import AntDir, AntGoal
 from envs.base import MetaEnv, Task
 from envs.half_cheetah import CheetahDir, CheetahVel
+from envs.humanoid import HumanoidDir
 from envs.point_robot import PointRobot, SparsePointRobot
+from envs.rand_params import HopperRandParams, WalkerRandParams
 from envs.single import SingleEnv
 
 FAMILIES: dict[str, type[MetaEnv]] = {
+    "ant-dir": AntDir,
+    "ant-goal": AntGoal,
     "cheetah-dir": CheetahDir,
     "cheetah-vel": CheetahVel,
+    "hopper-rand-params": HopperRandParams,
+    "humanoid-dir": HumanoidDir,
     "point-robot": PointRobot,
     "sparse-point-robot": SparsePointRobot,
+    "walker-rand-params": WalkerRandParams,
 }
 
 __all__ = ["FAMILIES", "MetaEnv", "SingleEnv", "Task", "make_env", "make_single_env"]

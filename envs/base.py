@@ -27,7 +27,7 @@ Rng: TypeAlias = np.random.Generator | np.random.RandomState
 DEFAULT_TASK_SEED = 1337
 
 
-class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
+class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     """N lanes of one task family; lane i acts in task `lane_tasks[i]` of `tasks`.
 
     Actions are in [-1, 1] per dimension (clipped); the family scales them to its own range. An episode ends by
@@ -128,6 +128,13 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
     def _observe(self) -> FloatArray:
         """Fresh array of every lane's observation, (num_envs, observation_dim)."""
 
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        """Look at one task of the right names and shapes.
+
+        Raises:
+            ValueError: a value that the family's distribution cannot give.
+        """
+
     def _tasks_changed(self, lanes: IndexArray) -> None:
         """Take note that `lanes` have other tasks now, whose values are in `task_value`."""
 
@@ -144,19 +151,25 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
         """Replace the task set; lane i gets task i modulo the number of tasks.
 
         Raises:
-            ValueError: no task, or a task whose names or shapes differ from the family's.
+            ValueError: no task, or a task whose names, shapes or values the family does not have.
         """
         if not tasks:
             raise ValueError("the task list is empty")
         template = self.sample_tasks(1, np.random.RandomState(0))[0]
-        self._task_arrays = {
-            name: np.array([_task_entry(i, task, name, template) for i, task in enumerate(tasks)])
-            for name in template
-        }
+        entries = [self._checked_task(i, task, template) for i, task in enumerate(tasks)]
+        self._task_arrays = {name: np.array([entry[name] for entry in entries]) for name in template}
         self.tasks = [dict(task) for task in tasks]
         self.lane_tasks: IndexArray = np.zeros(self.num_envs, dtype=np.int64)
         self._task_values = {name: values[self.lane_tasks] for name, values in self._task_arrays.items()}
         self.set_tasks(np.arange(self.num_envs) % len(tasks))
+
+    def _checked_task(self, index: int, task: Mapping[str, Any], template: Task) -> dict[str, NDArray[Any]]:
+        entry = {name: _task_entry(index, task, name, template) for name in template}
+        try:
+            self._check_task(entry)
+        except ValueError as error:
+            raise ValueError(f"task {index}: {error}") from None
+        return entry
 
     def set_tasks(self, indices: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Put lanes into tasks; takes effect at once, so reset those lanes next.
@@ -167,11 +180,16 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
 
         Raises:
             IndexError: an index outside the task set.
+            ValueError: indices that are no integers, or not one for each lane.
         """
-        index = np.asarray(indices, dtype=np.int64)
+        index = np.asarray(indices)
+        if index.size and not np.issubdtype(index.dtype, np.integer):
+            raise ValueError(f"task indices must be integers, got {indices!r}")
         if index.size and (index.min() < 0 or index.max() >= len(self.tasks)):
             raise IndexError(f"task index must be in 0..{len(self.tasks) - 1}, got {index.min()}..{index.max()}")
         where = np.arange(self.num_envs) if lanes is None else np.asarray(lanes, dtype=np.int64)
+        if index.shape not in ((), where.shape):
+            raise ValueError(f"{len(where)} lanes need one task index or {len(where)}, got shape {index.shape}")
         self.lane_tasks[where] = index
         for name, values in self._task_arrays.items():
             self._task_values[name][where] = values[self.lane_tasks[where]]
@@ -228,9 +246,8 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
         Raises:
             ValueError: wrong shape, or a live lane's action is not finite.
         """
-        ended = self._terminated | self._truncated
-        live = ~ended
-        lanes = np.flatnonzero(live) if ended.any() else None
+        live = self.live
+        lanes = None if live.all() else np.flatnonzero(live)
         clipped = self._checked(actions, live)
         reward, terminated, info = self._advance(clipped, lanes)
         if lanes is None:
@@ -239,12 +256,18 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
             self._truncated = self._path_length >= self.max_path_length
         else:
             reward = np.where(live, reward, 0.0)
+            info = {name: _zero_unless(live, value) for name, value in info.items()}
             self._path_length[lanes] += 1
             self._terminated = np.where(live, terminated, self._terminated)
             self._truncated = np.where(live, self._path_length >= self.max_path_length, self._truncated)
             if self.autoreset_mode is AutoresetMode.NEXT_STEP:
-                self._start_episodes(np.flatnonzero(ended))
+                self._start_episodes(np.flatnonzero(~live))
         return self._observe(), reward, self._terminated.copy(), self._truncated.copy(), info
+
+    @property
+    def live(self) -> BoolArray:
+        """Which lanes (num_envs,) are within an episode; the others are frozen until their reset."""
+        return ~(self._terminated | self._truncated)
 
     def _checked(self, actions: ArrayLike, live: BoolArray) -> FloatArray:
         array = np.asarray(actions, dtype=np.float64)
@@ -257,10 +280,32 @@ class MetaEnv(VectorEnv[FloatArray, FloatArray, FloatArray]):
         return np.clip(array, -1.0, 1.0)
 
 
+def within(name: str, value: NDArray[Any] | float, low: float, high: float, unit: str = "") -> None:
+    """Require `low <= value <= high` for every number of a task's entry.
+
+    Raises:
+        ValueError: a number outside, beyond rounding.
+    """
+    margin = 1e-6 * abs(high)
+    numbers = np.asarray(value)
+    if (numbers < low - margin).any() or (numbers > high + margin).any():
+        raise ValueError(f"{name} must be within {low} and {high}{unit}, got {value}")
+
+
+def _zero_unless(live: BoolArray, value: NDArray[Any]) -> NDArray[Any]:
+    """`value` (lanes, ...) with zeros in the lanes that are not live."""
+    return np.where(live.reshape(-1, *(1,) * (value.ndim - 1)), value, np.zeros((), value.dtype))
+
+
 def _task_entry(index: int, task: Mapping[str, Any], name: str, template: Task) -> NDArray[Any]:
-    if set(task) != set(template):
-        raise ValueError(f"task {index} has the entries {sorted(task)}, expected {sorted(template)}")
-    value, expected = np.asarray(task[name], dtype=np.float64), np.asarray(template[name], dtype=np.float64)
+    if not isinstance(task, Mapping) or set(task) != set(template):
+        names = sorted(task) if isinstance(task, Mapping) else repr(task)
+        raise ValueError(f"task {index} has the entries {names}, expected {sorted(template)}")
+    expected = np.asarray(template[name], dtype=np.float64)
+    try:
+        value = np.asarray(task[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"task {index}: {name} is not made of numbers: {task[name]!r}") from None
     if value.shape != expected.shape:
         raise ValueError(f"task {index}: {name} has shape {value.shape}, expected {expected.shape}")
     if not np.isfinite(value).all():

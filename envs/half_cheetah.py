@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task
+from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
 from envs.mujoco_env import MujocoMetaEnv
 
 MAX_TARGET_VELOCITY = 3.0  # m/s
@@ -29,6 +32,10 @@ class HalfCheetah(MujocoMetaEnv):
     def _task_reward(self, velocity: FloatArray) -> FloatArray:
         """Reward (lanes,) for running at `velocity` (lanes,), m/s."""
 
+    def _progress(self, velocity: FloatArray) -> FloatArray:
+        """`velocity` (lanes,) counted along the task's direction, m/s."""
+        return velocity
+
     def _before_step(self) -> None:
         self._x_before = self.physics.qpos[:, 0].copy()
 
@@ -36,7 +43,7 @@ class HalfCheetah(MujocoMetaEnv):
         velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
         reward_run = self._task_reward(velocity)
         reward_ctrl = -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1)
-        info = {"reward_run": reward_run, "reward_ctrl": reward_ctrl, "velocity": velocity}
+        info = {"reward_run": reward_run, "reward_ctrl": reward_ctrl, "velocity": self._progress(velocity)}
         return reward_run + reward_ctrl, np.zeros(self.num_envs, dtype=bool), info
 
     def _observe(self) -> FloatArray:
@@ -58,6 +65,9 @@ class CheetahVel(HalfCheetah):
         """Target velocities evenly spaced from 0 to 3 m/s."""
         return [{"velocity": float(v)} for v in np.linspace(0.0, MAX_TARGET_VELOCITY, num_tasks)]
 
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        within("velocity", task["velocity"], 0.0, MAX_TARGET_VELOCITY, " m/s")
+
     def _task_reward(self, velocity: FloatArray) -> FloatArray:
         return -np.abs(velocity - self.task_value("velocity"))
 
@@ -76,5 +86,12 @@ class CheetahDir(HalfCheetah):
             raise ValueError(f"n_tasks must be at most 2 (the directions -1 and +1), got {num_tasks}")
         return [{"direction": direction} for direction in (-1.0, 1.0)[:num_tasks]]
 
-    def _task_reward(self, velocity: FloatArray) -> FloatArray:
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        if task["direction"] not in (-1.0, 1.0):
+            raise ValueError(f"direction must be -1 or 1, got {task['direction']}")
+
+    def _progress(self, velocity: FloatArray) -> FloatArray:
         return self.task_value("direction") * velocity
+
+    def _task_reward(self, velocity: FloatArray) -> FloatArray:
+        return self._progress(velocity)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
+BAD_STATE = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
+"""MuJoCo's warnings of a bad position, velocity and acceleration, which follow one another."""
 
 
 class BatchedPhysics:
@@ -83,12 +85,12 @@ class BatchedPhysics:
         """Advance `sims` (all if None) by `num_substeps` calls of `mj_step`; the others stay as they are."""
         self._batch.step(sims, nstep=num_substeps)
 
-    def diverged(self, sims: IndexArray | None = None) -> NDArray[np.bool_]:
-        """Which of `sims` MuJoCo found with bad position, velocity or acceleration since their reset, (sims,)."""
-        bad = [
-            mujoco.mjtWarning.mjWARN_BADQPOS,
-            mujoco.mjtWarning.mjWARN_BADQVEL,
-            mujoco.mjtWarning.mjWARN_BADQACC,
-        ]
-        warning = self._warning if sims is None else self._warning[sims]
-        return warning[:, [int(kind) for kind in bad], 1].any(axis=1)
+    def diverged(self) -> NDArray[np.bool_]:
+        """Which simulations are not finite, or MuJoCo found so at a step since their reset, (sims,).
+
+        MuJoCo looks at the state only before it steps and then starts that simulation anew by itself, so the
+        outcome of the last substep is looked at here.
+        """
+        warned = self._warning[:, BAD_STATE, 1].any(axis=1)
+        finite = np.isfinite(self.qpos).all(axis=1) & np.isfinite(self.qvel).all(axis=1)
+        return np.asarray(warned | ~finite)

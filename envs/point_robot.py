@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv, Rng, Task
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv, Rng, Task, within
 
 STEP_SIZE = 0.1  # length of a step along each axis at action 1
 GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
@@ -31,11 +35,16 @@ class PointRobot(MetaEnv):
         angle = np.linspace(0.0, 2 * np.pi, num_tasks, endpoint=False)
         return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
 
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        within("goal", task["goal"], -1.0, 1.0)
+
     def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
         if start_states is None:
             start_states = self._sample_start(len(lanes))
         if start_states.shape != (len(lanes), 2):
             raise ValueError(f"start_states must have shape {(len(lanes), 2)}, got {start_states.shape}")
+        if not np.isfinite(start_states).all():
+            raise ValueError("start_states must be finite")
         self._position[lanes] = start_states
 
     def _sample_start(self, num_lanes: int) -> FloatArray:

@@ -6,15 +6,18 @@ from gymnasium.vector import AutoresetMode
 
 import envs
 
-TASK_ENTRY = {
+GOAL_ENTRY = {
+    "ant-dir": "angle",
+    "ant-goal": "goal",
     "cheetah-dir": "direction",
     "cheetah-vel": "velocity",
+    "humanoid-dir": "angle",
     "point-robot": "goal",
     "sparse-point-robot": "goal",
 }
 
 
-def load_tasks(path, env_name):
+def load_tasks(path):
     """The golden file as one dict of arrays per task."""
     tasks = {}
     with np.load(path) as data:
@@ -24,13 +27,19 @@ def load_tasks(path, env_name):
     return [tasks[name] for name in sorted(tasks, key=lambda name: int(name.removeprefix("task")))]
 
 
-@pytest.mark.parametrize("env_name", sorted(TASK_ENTRY))
+def as_task(env_name, golden):
+    if "goal" in golden:
+        return {GOAL_ENTRY[env_name]: golden["goal"].tolist()}
+    return {key.removeprefix("param/"): value.tolist() for key, value in golden.items() if key.startswith("param/")}
+
+
+@pytest.mark.parametrize("env_name", sorted(envs.FAMILIES))
 def test_trajectories_of_all_tasks_at_once(golden_dir, env_name):
-    golden = load_tasks(golden_dir / "env" / f"{env_name}.npz", env_name)
+    golden = load_tasks(golden_dir / "env" / f"{env_name}.npz")
     env = envs.make_env(
         env_name,
         len(golden),
-        tasks=[{TASK_ENTRY[env_name]: task["goal"].tolist()} for task in golden],
+        tasks=[as_task(env_name, task) for task in golden],
         max_path_length=max(len(task["actions"]) for task in golden) + 1,
         autoreset_mode=AutoresetMode.DISABLED,
     )

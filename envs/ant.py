@@ -1,0 +1,128 @@
+"""Ant: walk in a direction (ant-dir), or to a place on the plane (ant-goal)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
+from envs.directions import FULL_TURN, along, unit_vectors
+from envs.mujoco_env import MujocoMetaEnv, sum_terms
+
+GOAL_DISC_RADIUS = 3.0  # m
+MAX_CONTACT_FORCE = 1.0  # contact forces are clipped to +- this, N and N m
+CONTACT_COST_WEIGHT = 0.5e-3
+DIR_CTRL_COST_WEIGHT = 0.5
+GOAL_CTRL_COST_WEIGHT = 0.1
+SURVIVE_REWARD = 1.0
+MIN_HEIGHT, MAX_HEIGHT = 0.2, 1.0  # of the torso while it is up, m
+QPOS_NOISE = 0.1
+QVEL_NOISE = 0.1
+TORSO = 1  # body id: the first below the world
+
+
+class Ant(MujocoMetaEnv):
+    """Quadruped with a free torso; what the two families share."""
+
+    model_file = "ant.xml"
+    frame_skip = 5
+    reads_contact_forces = True
+    physics_fields = ("xpos", "cfrc_ext")
+    action_dim = 8
+
+    def _torso_xy(self) -> FloatArray:
+        """Position of the torso on the plane, (lanes, 2), m."""
+        return self.physics.field("xpos")[:, TORSO, :2]
+
+    def _contact_forces(self) -> FloatArray:
+        """Clipped contact forces on the bodies, (lanes, bodies * 6)."""
+        forces = self.physics.field("cfrc_ext").reshape(self.num_envs, -1)
+        return np.clip(forces, -MAX_CONTACT_FORCE, MAX_CONTACT_FORCE)
+
+    def _contact_cost(self) -> FloatArray:
+        return CONTACT_COST_WEIGHT * np.square(self._contact_forces()).sum(axis=1)
+
+    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
+        return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
+
+
+class AntDir(Ant):
+    """Walk in the direction at `angle` (rad): reward speed along it - 0.5 |a|^2 - contact cost + 1."""
+
+    observation_dim = 27
+
+    def __init__(self, num_envs: int = 1, *, forward_backward: bool = False, **kwargs: Any) -> None:
+        """As `MujocoMetaEnv`; `forward_backward` takes the angles 0 and pi only (the paper's Ant-Fwd-Back)."""
+        self.forward_backward = forward_backward
+        super().__init__(num_envs, **kwargs)
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Angles from U(0, 2 pi); with `forward_backward` nothing is drawn."""
+        if self.forward_backward:
+            return self.spaced_tasks(num_tasks)
+        return [{"angle": float(angle)} for angle in rng.uniform(0.0, FULL_TURN, size=num_tasks)]
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """Angles evenly spaced over the full turn; with `forward_backward` the first of 0 and pi."""
+        if not self.forward_backward:
+            return [{"angle": float(a)} for a in np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)]
+        if num_tasks > 2:
+            raise ValueError(f"n_tasks must be at most 2 with forward_backward (angles 0 and pi), got {num_tasks}")
+        return [{"angle": angle} for angle in (0.0, float(np.pi))[:num_tasks]]
+
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        within("angle", task["angle"], 0.0, FULL_TURN, " rad")
+
+    def _before_step(self) -> None:
+        self._xy_before = self._torso_xy().copy()
+
+    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
+        velocity = along(self.task_value("angle"), (self._torso_xy() - self._xy_before) / self.dt)
+        info = {
+            "reward_run": velocity,
+            "reward_ctrl": -DIR_CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_contact": -self._contact_cost(),
+            "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
+        }
+        height = self.physics.qpos[:, 2]
+        fallen = (height < MIN_HEIGHT) | (height > MAX_HEIGHT)
+        return sum_terms(info), fallen, {**info, "velocity": velocity.copy()}
+
+    def _observe(self) -> FloatArray:
+        return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel], axis=1)
+
+
+class AntGoal(Ant):
+    """Walk to `goal` (x, y), m: reward minus the L1 distance - 0.1 |a|^2 - contact cost."""
+
+    observation_dim = 113
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Goals uniform in the disc of radius 3 m; all angles are drawn before the radii."""
+        angle = rng.uniform(0.0, FULL_TURN, size=num_tasks)
+        radius = GOAL_DISC_RADIUS * np.sqrt(rng.uniform(0.0, 1.0, size=num_tasks))
+        return [{"goal": goal} for goal in (radius[:, None] * unit_vectors(angle)).tolist()]
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """Goals evenly spaced on the disc's edge."""
+        angle = np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)
+        return [{"goal": goal} for goal in (GOAL_DISC_RADIUS * unit_vectors(angle)).tolist()]
+
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        within(
+            "the goal's distance from the origin", float(np.linalg.norm(task["goal"])), 0.0, GOAL_DISC_RADIUS, " m"
+        )
+
+    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
+        info = {
+            "reward_goal": -np.abs(self._torso_xy() - self.task_value("goal")).sum(axis=1),
+            "reward_ctrl": -GOAL_CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_contact": -self._contact_cost(),
+        }
+        return sum_terms(info), np.zeros(self.num_envs, dtype=bool), info
+
+    def _observe(self) -> FloatArray:
+        return np.concatenate([self.physics.qpos, self.physics.qvel, self._contact_forces()], axis=1)

@@ -1,0 +1,104 @@
+"""Walker and hopper with randomised bodies: each task has its own masses, inertias, damping and friction."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
+from envs.mujoco_env import MujocoMetaEnv, sum_terms
+
+SCALE_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
+"""Each entry of a parameter is the nominal one times base^U(-3, 3); drawn in this order."""
+MAX_LOG_SCALE = 3.0
+CTRL_COST_WEIGHT = 1e-3
+SURVIVE_REWARD = 1.0
+MAX_OBSERVED_VELOCITY = 10.0  # m/s, rad/s
+STATE_NOISE = 0.005
+
+
+class RandParams(MujocoMetaEnv):
+    """Planar robot that runs forward: reward v - 0.001 |a|^2 + 1. The tasks differ in the dynamics.
+
+    Parameters are written as they are; derived constants of the model stay nominal, as in the reference.
+    """
+
+    timestep = 0.004
+    frame_skip = 4
+    per_task_params = tuple(SCALE_BASES)
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Every entry of the four parameters scaled on its own, from the nominal model."""
+        return [
+            {name: self._scaled(name, base, rng).tolist() for name, base in SCALE_BASES.items()}
+            for _ in range(num_tasks)
+        ]
+
+    def _scaled(self, name: str, base: float, rng: Rng) -> FloatArray:
+        nominal: FloatArray = getattr(self.model, name)
+        return nominal * np.power(base, rng.uniform(-MAX_LOG_SCALE, MAX_LOG_SCALE, size=nominal.shape))
+
+    def spaced_tasks(self, num_tasks: int) -> list[Task]:
+        """There is no such set: the distribution has dozens of dimensions."""
+        raise ValueError("this family has no evenly spaced tasks: leave randomize_tasks at true")
+
+    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+        for name, base in SCALE_BASES.items():
+            nominal, largest = getattr(self.model, name), base**MAX_LOG_SCALE
+            low, high = nominal / largest, nominal * largest
+            outside = (task[name] < low * (1 - 1e-9)) | (task[name] > high * (1 + 1e-9))
+            if outside.any():
+                at = tuple(int(i) for i in np.argwhere(outside)[0])
+                within(f"{name}{list(at)}", float(task[name][at]), float(low[at]), float(high[at]))
+
+    def _before_step(self) -> None:
+        self._x_before = self.physics.qpos[:, 0].copy()
+
+    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
+        velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
+        info = {
+            "reward_run": velocity,
+            "reward_ctrl": -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
+        }
+        return sum_terms(info), ~self._upright(), {**info, "velocity": velocity.copy()}
+
+    @abstractmethod
+    def _upright(self) -> BoolArray:
+        """Which lanes (lanes,) have not fallen."""
+
+    def _observe(self) -> FloatArray:
+        velocities = np.clip(self.physics.qvel, -MAX_OBSERVED_VELOCITY, MAX_OBSERVED_VELOCITY)
+        return np.concatenate([self.physics.qpos[:, 1:], velocities], axis=1)
+
+    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
+        return self._uniform_start(STATE_NOISE, num_lanes)
+
+
+class WalkerRandParams(RandParams):
+    """Two-legged walker."""
+
+    model_file = "walker2d.xml"
+    action_dim = 6
+    observation_dim = 17
+
+    def _upright(self) -> BoolArray:
+        height, angle = self.physics.qpos[:, 1], self.physics.qpos[:, 2]
+        return (height > 0.8) & (height < 2.0) & (np.abs(angle) < 1.0)
+
+
+class HopperRandParams(RandParams):
+    """One-legged hopper."""
+
+    model_file = "hopper.xml"
+    action_dim = 3
+    observation_dim = 11
+
+    def _upright(self) -> BoolArray:
+        qpos = self.physics.qpos
+        bounded = (np.abs(qpos[:, 2:]) < 100).all(axis=1) & (np.abs(self.physics.qvel) < 100).all(axis=1)
+        return bounded & (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)
