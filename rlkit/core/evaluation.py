@@ -1,0 +1,133 @@
+"""Evaluation: how well the agent adapts to a task from its own first trajectories (paper, algorithm 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.protocols import Agent, DrawContext, Sampler
+from rlkit.core.records import FloatArray, IndexArray, Paths
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Adaptation(NamedTuple):
+    """What happened in one evaluation run per lane."""
+
+    tasks: IndexArray  # (lanes,)
+    returns: FloatArray  # (lanes, trajectories), in order; nan where a run had fewer
+    z_mean: FloatArray  # (lanes, latent), the posterior after the last trajectory
+    z_var: FloatArray  # (lanes, latent)
+    rounds: list[tuple[IndexArray, Paths]]  # per trajectory number: the lanes that ran it, and their paths
+
+    @property
+    def final_return(self) -> FloatArray:
+        """Return of each run's last trajectory, (lanes,): the result of the evaluation."""
+        last = np.isfinite(self.returns).sum(axis=1) - 1
+        return self.returns[np.arange(len(last)), last]
+
+    def return_of_trajectory(self, number: int) -> float | None:
+        """Mean return of the `number`-th trajectory (from 0) over all runs; None where a run had fewer."""
+        if number >= self.returns.shape[1] or np.isnan(self.returns[:, number]).any():
+            return None
+        return float(self.returns[:, number].mean())
+
+
+class Evaluator:
+    """Runs evaluations of many tasks in lock-step, with the deterministic policy."""
+
+    def __init__(self, sampler: Sampler, agent: Agent, generator: torch.Generator, params: AlgoParams) -> None:
+        """`sampler` has an environment of its own; `generator` draws z."""
+        self._sampler = sampler
+        self._agent = agent
+        self._generator = generator
+        self._params = params
+
+    def seed(self, env_seed: int, agent_seed: int) -> None:
+        """Start the random streams afresh: an evaluation depends on these seeds and the weights alone."""
+        self._sampler.seed(env_seed)
+        self._generator.manual_seed(agent_seed)
+
+    def adapt(self, tasks: IndexArray) -> Adaptation:
+        """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.
+
+        Trajectories are run until there are `num_steps_per_eval` transitions. z is drawn from the prior for the
+        first `num_exp_traj_eval` of them, then from the posterior given all transitions of this run so far.
+        """
+        pieces = [
+            self._adapt_lanes(tasks[start : start + self._sampler.num_lanes])
+            for start in range(0, len(tasks), self._sampler.num_lanes)
+        ]
+        return pieces[0] if len(pieces) == 1 else _join(pieces)
+
+    def _adapt_lanes(self, tasks: IndexArray) -> Adaptation:
+        memory = _Context(len(tasks))
+        returns: list[FloatArray] = []
+        rounds: list[tuple[IndexArray, Paths]] = []
+        belief = self._agent.prior(len(tasks))
+        steps = np.zeros(len(tasks), dtype=np.int64)
+        while (steps < self._params.num_steps_per_eval).any():
+            lanes = np.flatnonzero(steps < self._params.num_steps_per_eval)
+            z = belief.sample(self._generator)[lanes]
+            (paths,) = self._sampler.sample(tasks[lanes], z, None)
+            steps[lanes] += paths.length
+            memory.append(lanes, paths, self._params)
+            returns.append(np.full(len(tasks), np.nan, dtype=np.float32))
+            returns[-1][lanes] = paths.returns(self._params.sparse_rewards)
+            rounds.append((lanes, paths))
+            if len(rounds) >= self._params.num_exp_traj_eval:
+                belief = self._agent.posterior(memory.transitions, memory.length)
+        mean, var = belief.mean.cpu().numpy(), belief.var.cpu().numpy()
+        return Adaptation(tasks, np.stack(returns, axis=1), mean, var, rounds)
+
+    def posterior_returns(self, tasks: IndexArray, draw_context: DrawContext) -> FloatArray:
+        """Return of each of `tasks` with z from the posterior of a drawn context, no adaptation, (tasks,).
+
+        Each task runs as many trajectories as fit into `num_steps_per_eval`, each with its own context and z.
+        """
+        num_paths = max(1, self._params.num_steps_per_eval // self._params.max_path_length)
+        lanes = np.repeat(tasks, num_paths)
+        z = self._agent.posterior(draw_context(lanes, self._generator)).sample(self._generator)
+        returns = [paths.returns(self._params.sparse_rewards) for paths in self._sampler.sample(lanes, z, None)]
+        return np.concatenate(returns).reshape(len(tasks), num_paths).mean(axis=1)
+
+
+class _Context:
+    """The transitions of each lane so far, padded to the longest."""
+
+    def __init__(self, num_lanes: int) -> None:
+        self.transitions: FloatArray = np.zeros((num_lanes, 0, 0), dtype=np.float32)
+        self.length = np.zeros(num_lanes, dtype=np.int64)
+
+    def append(self, lanes: IndexArray, paths: Paths, params: AlgoParams) -> None:
+        new = paths.context(use_next_obs=params.use_next_obs_in_context, sparse=params.sparse_rewards)
+        needed = int((self.length[lanes] + paths.length).max())
+        grown = np.zeros((len(self.length), max(needed, self.transitions.shape[1]), new.shape[2]), dtype=np.float32)
+        grown[:, : self.transitions.shape[1], : self.transitions.shape[2]] = self.transitions
+        for lane, transitions, length in zip(lanes, new, paths.length, strict=True):
+            grown[lane, self.length[lane] : self.length[lane] + length] = transitions[:length]
+        self.transitions = grown
+        self.length[lanes] += paths.length
+
+
+def _join(pieces: list[Adaptation]) -> Adaptation:
+    """One record of several groups of lanes."""
+    longest = max(piece.returns.shape[1] for piece in pieces)
+    widths = [((0, 0), (0, longest - piece.returns.shape[1])) for piece in pieces]
+    offsets = np.cumsum([0] + [len(piece.tasks) for piece in pieces[:-1]])
+    return Adaptation(
+        np.concatenate([piece.tasks for piece in pieces]),
+        np.concatenate(
+            [np.pad(p.returns, width, constant_values=np.nan) for p, width in zip(pieces, widths, strict=True)]
+        ),
+        np.concatenate([piece.z_mean for piece in pieces]),
+        np.concatenate([piece.z_var for piece in pieces]),
+        [
+            (lanes + offset, paths)
+            for piece, offset in zip(pieces, offsets, strict=True)
+            for lanes, paths in piece.rounds
+        ],
+    )

@@ -1,0 +1,123 @@
+"""The folder of a run: its name, and the files that say what was run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rlkit.core.config import Config
+from rlkit.core.errors import UserError
+from rlkit.core.files import write_json
+
+DOCKER_LOG_DIR = "/mounts/output"
+DEBUG_NAME = "debug"
+VARIANT_FILE = "variant.json"
+PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "mjbatch", "pydantic", "tensorboard")
+
+
+def create_folder(config: Config, name: str | None) -> Path:
+    """Make the folder of a new run, `base_log_dir/[ENV]/[EXP]`; no folder is ever used twice.
+
+    Args:
+        config: the experiment; a debug run goes to the folder `debug`, in place of the debug run before.
+        name: the folder's name; None takes date and time.
+
+    Raises:
+        UserError: `name` is taken or is no folder name, or the place cannot be written to.
+    """
+    util = config.util_params
+    parent = Path(DOCKER_LOG_DIR if util.docker else util.base_log_dir) / config.env_name.replace(":", ".")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if util.debug and name is None:
+            _remove_debug_run(parent / DEBUG_NAME)
+            name = DEBUG_NAME
+        if name is not None:
+            return _create_named(parent, name)
+        return _create_dated(parent)
+    except OSError as error:
+        raise UserError(f"cannot write results to {parent}: {error.strerror}") from None
+
+
+def _create_named(parent: Path, name: str) -> Path:
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise UserError(f"--name {name}: should be the name of a folder, without slashes")
+    folder = parent / name
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise UserError(f"--name {name}: {folder} exists already; choose another name") from None
+    return folder
+
+
+def _create_dated(parent: Path) -> Path:
+    stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
+    number = 1
+    while True:
+        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _remove_debug_run(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not (folder / VARIANT_FILE).is_file():
+        raise UserError(f"{folder} is in the way of a debug run and does not look like one; move it elsewhere")
+    shutil.rmtree(folder)
+
+
+def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], device: str) -> None:
+    """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json."""
+    n_train, n_eval, n_tasks = config.n_train_tasks, config.n_eval_tasks, len(tasks)
+    write_json(folder / VARIANT_FILE, config.model_dump())
+    write_json(
+        folder / "tasks.json",
+        {
+            "train_tasks": list(range(n_train)),
+            "eval_tasks": list(range(n_tasks - n_eval, n_tasks)),
+            "tasks": list(tasks),
+        },
+    )
+    write_json(folder / "versions.json", {"device": device, **versions()})
+
+
+def versions() -> dict[str, Any]:
+    """What the run is made of: packages, Python, machine, command and commit of this code."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        **git_state(Path(__file__).parent),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit of the checkout around `folder`, and whether files differ from it; None outside a checkout."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_changed": None if changes is None else bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

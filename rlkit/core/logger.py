@@ -1,0 +1,145 @@
+"""RunLogger: the only object that writes the results of a run."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from rlkit.core.evaluation import Adaptation
+from rlkit.core.files import write_arrays, write_json
+from rlkit.core.rl_algorithm import IterationResult
+
+LOGGER = logging.getLogger("pearl")
+
+
+class RunLogger:
+    """progress.csv, tensorboard events, debug.log, status.json and evaluation arrays of one run.
+
+    Use it as a context manager: leaving the block closes the files and writes the run's final state.
+    """
+
+    def __init__(self, folder: Path, *, dump_eval_paths: bool) -> None:
+        """Open the files in `folder`; `dump_eval_paths` keeps the trajectories of every evaluation."""
+        from torch.utils.tensorboard import SummaryWriter  # slow to import: not before a run begins
+
+        self.folder = folder
+        self._dump_eval_paths = dump_eval_paths
+        self._csv = (folder / "progress.csv").open("w", newline="", encoding="utf-8")
+        self._writer: csv.DictWriter[str] | None = None
+        self._tensorboard = SummaryWriter(str(folder))
+        self._log_handler = logging.FileHandler(folder / "debug.log", encoding="utf-8")
+        self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        LOGGER.addHandler(self._log_handler)
+        LOGGER.setLevel(logging.DEBUG)
+        self._iterations = 0
+
+    def __enter__(self) -> RunLogger:
+        """Mark the run as running."""
+        self._write_status("running")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the files; the state is finished, interrupted or failed."""
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        state = "finished" if kind is None else "interrupted" if interrupted else "failed"
+        if state == "failed":
+            LOGGER.error("the run failed", exc_info=error)
+        self._write_status(state)
+        self._csv.close()
+        self._tensorboard.close()
+        LOGGER.removeHandler(self._log_handler)
+        self._log_handler.close()
+
+    def write(self, result: IterationResult) -> None:
+        """Put an iteration on disk: its row is complete and flushed when this returns."""
+        self._write_row(result.row)
+        for name, value in result.row.items():
+            if value is not None:
+                self._tensorboard.add_scalar(_tag(name), value, result.number)
+        self._tensorboard.flush()
+        write_arrays(self.folder / "evaluation.npz", evaluation(result.test))
+        if self._dump_eval_paths:
+            self._write_paths(result)
+        self._iterations = result.number + 1
+        self._write_status("running")
+
+    def _write_row(self, row: Mapping[str, float | None]) -> None:
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._csv, list(row))
+            self._writer.writeheader()
+        self._writer.writerow(row)
+        self._csv.flush()
+
+    def _write_status(self, state: str) -> None:
+        status = {"state": state, "iteration": self._iterations, "updated": time.time()}
+        write_json(self.folder / "status.json", status)
+
+    def _write_paths(self, result: IterationResult) -> None:
+        """Trajectories of the evaluations: one file per iteration and task set."""
+        folder = self.folder / "eval_paths"
+        folder.mkdir(exist_ok=True)
+        for name, adaptation in (("test", result.test), ("train", result.train)):
+            write_arrays(folder / f"{name}_{result.number}.npz", eval_paths(adaptation))
+
+
+def evaluation(adaptation: Adaptation) -> dict[str, np.ndarray]:
+    """Tasks (lanes,), returns (lanes, trajectories), final posterior (lanes, latent) and planar observations.
+
+    Observations (lanes, trajectories, steps + 1, 2) are there for environments on the plane only.
+    """
+    arrays: dict[str, np.ndarray] = {
+        "tasks": adaptation.tasks,
+        "returns": adaptation.returns,
+        "z_mean": adaptation.z_mean,
+        "z_var": adaptation.z_var,
+    }
+    if adaptation.rounds[0][1].obs.shape[2] == 2:
+        arrays["observations"] = _observations(adaptation)
+    return arrays
+
+
+def _observations(adaptation: Adaptation) -> np.ndarray:
+    steps = max(paths.obs.shape[1] for _, paths in adaptation.rounds)
+    shape = (len(adaptation.tasks), len(adaptation.rounds), steps + 1, adaptation.rounds[0][1].obs.shape[2])
+    observations = np.full(shape, np.nan, dtype=np.float32)
+    for number, (lanes, paths) in enumerate(adaptation.rounds):
+        for row, lane in enumerate(lanes):
+            length = paths.length[row]
+            observations[lane, number, :length] = paths.obs[row, :length]
+            observations[lane, number, length] = paths.next_obs[row, length - 1]
+    return observations
+
+
+def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
+    """All trajectories of an evaluation as flat arrays, `trajectoryN/...`, lanes first, padded to the longest."""
+    arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
+    for number, (lanes, paths) in enumerate(adaptation.rounds):
+        arrays[f"trajectory{number}/lanes"] = lanes
+        kept = {name: value for name, value in paths._asdict().items() if value is not None}
+        arrays |= {f"trajectory{number}/{name}": value for name, value in kept.items()}
+    return arrays
+
+
+def _tag(column: str) -> str:
+    """Tensorboard's group for a column of progress.csv."""
+    if "Return" in column:
+        group = "return"
+    elif "(s)" in column:
+        group = "time"
+    elif column.startswith(("Z ", "KL ")):
+        group = "belief"
+    elif column.startswith("Number") or column == "Epoch":
+        group = "count"
+    elif "Loss" in column:
+        group = "loss"
+    else:
+        group = "prediction"
+    return f"{group}/{column}"

@@ -1,0 +1,137 @@
+"""What the loop needs of its parts, which are handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from rlkit.core.records import FloatArray, IndexArray, Paths
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class LaneEnv(Protocol):
+    """A batch of environments, one task per lane; a lane that has ended is frozen until its reset."""
+
+    num_envs: int
+    max_path_length: int
+
+    @property
+    def observation_dim(self) -> int:
+        """Size of one lane's observation."""
+
+    @property
+    def action_dim(self) -> int:
+        """Size of one lane's action."""
+
+    @property
+    def has_sparse_reward(self) -> bool:
+        """Whether `info["sparse_reward"]` is given."""
+
+    def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
+        """Put `lanes` into the tasks `indices`."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
+        """Start episodes in the lanes of `options["reset_mask"]`; `seed` seeds the generator first."""
+
+    def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Act in all live lanes: observations, rewards, terminations, truncations, infos."""
+
+
+class DrawContext(Protocol):
+    """Draws context for posterior inference."""
+
+    def __call__(self, tasks: IndexArray, generator: torch.Generator) -> Tensor:
+        """A context for each of `tasks`, (tasks, context, context_dim)."""
+
+
+class Belief(Protocol):
+    """q(z|c) for several tasks."""
+
+    @property
+    def mean(self) -> Tensor:
+        """(tasks, latent)."""
+
+    @property
+    def var(self) -> Tensor:
+        """(tasks, latent)."""
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One z per task."""
+
+    def rows(self, rows: Tensor) -> Self:
+        """The beliefs of `rows`."""
+
+    def joined(self, other: Self) -> Self:
+        """These beliefs, then those of `other`."""
+
+
+class Agent(Protocol):
+    """Infers beliefs and acts."""
+
+    def prior(self, num_tasks: int) -> Belief:
+        """The belief with no context."""
+
+    def posterior(self, context: Any, length: IndexArray | None = None) -> Belief:
+        """The belief given context, of which the first `length` transitions count."""
+
+    def act(self, obs: FloatArray, z: Tensor, generator: torch.Generator | None) -> FloatArray:
+        """Actions; deterministic without a generator."""
+
+
+class Sampler(Protocol):
+    """Rolls out episodes in lock-step."""
+
+    num_lanes: int
+
+    def seed(self, env_seed: int) -> None:
+        """Seed the environment's resets."""
+
+    def sample(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Iterator[Paths]:
+        """One episode for each entry of `tasks`, in pieces of at most `num_lanes`."""
+
+
+class Collector(Protocol):
+    """Collects training data."""
+
+    def seed(self, env_seed: int, agent_seed: int) -> None:
+        """Start the random streams afresh."""
+
+    def from_prior(self, tasks: IndexArray, num_steps: int) -> Iterator[Paths]:
+        """At least `num_steps` transitions per task with z ~ prior."""
+
+    def from_posterior(
+        self,
+        tasks: IndexArray,
+        num_steps: int,
+        draw_context: DrawContext,
+        *,
+        paths_per_update: int,
+        context_grows: bool,
+    ) -> Iterator[Paths]:
+        """At least `num_steps` transitions per task with z ~ q(z|c)."""
+
+
+class Buffer(Protocol):
+    """Keeps transitions by task."""
+
+    def add(self, paths: Paths) -> None:
+        """Append episodes."""
+
+    def clear(self, tasks: IndexArray) -> None:
+        """Forget tasks."""
+
+
+class TrainingStep(Protocol):
+    """Samples batches and updates the networks."""
+
+    def seed(self, seed: int) -> None:
+        """Start the random stream afresh."""
+
+    def run(self, num_steps: int, progress: Callable[[int], None]) -> Mapping[str, float]:
+        """Take `num_steps` gradient steps; returns the statistics for progress.csv."""

@@ -1,0 +1,217 @@
+"""The meta-training loop: collect, train, evaluate, write a row (paper, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.evaluation import Adaptation, Evaluator
+from rlkit.core.protocols import Buffer, Collector, DrawContext, TrainingStep
+from rlkit.core.records import IndexArray, Paths
+from rlkit.core.seeding import INITIAL_POOL, Stream, stream_seed
+from rlkit.core.timing import PhaseTimer
+
+
+class Display(Protocol):
+    """Shows the user where the run is."""
+
+    def phase(self, name: str, total: int) -> None:
+        """A phase of `total` steps begins."""
+
+    def advance(self, num_steps: int) -> None:
+        """`num_steps` more steps of the phase are done."""
+
+
+class TaskSplit(NamedTuple):
+    """Which tasks of the set train and which test: the first ones, and the last ones."""
+
+    train: IndexArray
+    test: IndexArray
+
+
+class Progress(NamedTuple):
+    """Totals since the run began."""
+
+    iterations: int = 0
+    train_steps: int = 0
+    env_steps: int = 0  # collected transitions; evaluation does not count
+    rollouts: int = 0  # collected episodes
+
+
+class IterationResult(NamedTuple):
+    """What an iteration leaves: the row of progress.csv and the evaluations behind it."""
+
+    number: int  # from 0
+    row: Mapping[str, float | None]
+    test: Adaptation
+    train: Adaptation
+
+
+class MetaRLAlgorithm:
+    """Meta-training from parts that are handed to it; it knows neither torch nor environments."""
+
+    def __init__(
+        self,
+        params: AlgoParams,
+        seed: int,
+        tasks: TaskSplit,
+        *,
+        collector: Collector,
+        replay_buffer: Buffer,
+        encoder_buffer: Buffer,
+        draw_context: DrawContext,
+        training_step: TrainingStep,
+        evaluator: Evaluator,
+        display: Display,
+    ) -> None:
+        """Keep the parts; `seed` fixes every stream of random numbers."""
+        self._params = params
+        self._seed = seed
+        self._tasks = tasks
+        self._collector = collector
+        self._replay_buffer = replay_buffer
+        self._encoder_buffer = encoder_buffer
+        self._draw_context = draw_context
+        self._training_step = training_step
+        self._evaluator = evaluator
+        self._display = display
+        self._timer = PhaseTimer()
+        self.progress = Progress()
+
+    def train(self) -> Iterable[IterationResult]:
+        """Run all iterations; yields each one's result when it is complete."""
+        with self._timer.phase("sample"):
+            self._collect_initial_pool()
+        while self.progress.iterations < self._params.num_iterations:
+            yield self._iterate()
+
+    def _iterate(self) -> IterationResult:
+        number = self.progress.iterations + 1
+        with self._timer.phase("sample"):
+            self._collect(number)
+        with self._timer.phase("train"):
+            statistics = self._train(number)
+        with self._timer.phase("eval"):
+            test, train, posterior_return = self._evaluate(number)
+        self.progress = self.progress._replace(iterations=number)
+        row = self._row(statistics, test, train, posterior_return)
+        return IterationResult(number - 1, row, test, train)
+
+    # ---- collecting --------------------------------------------------------------------------------------
+
+    def _collect_initial_pool(self) -> None:
+        """`num_initial_steps` transitions of every training task with z ~ prior, into both buffers."""
+        self._seed_collector(INITIAL_POOL)
+        self._display.phase("initial pool", len(self._tasks.train) * self._params.num_initial_steps)
+        self._store(self._collector.from_prior(self._tasks.train, self._params.num_initial_steps), as_context=True)
+
+    def _collect(self, iteration: int) -> None:
+        """Fresh data of `num_tasks_sample` training tasks, drawn with replacement."""
+        params = self._params
+        self._seed_collector(iteration)
+        rng = np.random.default_rng(stream_seed(self._seed, Stream.TASKS, iteration))
+        drawn = rng.choice(self._tasks.train, params.num_tasks_sample)
+        per_task = params.num_steps_prior + params.num_steps_posterior + params.num_extra_rl_steps_posterior
+        self._display.phase("collect", len(drawn) * per_task)
+        for tasks in distinct_waves(drawn):
+            self._encoder_buffer.clear(tasks)
+            prior_paths = self._collector.from_prior(tasks, params.num_steps_prior)
+            self._store(prior_paths, as_context=True)
+            for num_steps, as_context in (
+                (params.num_steps_posterior, True),
+                (params.num_extra_rl_steps_posterior, False),
+            ):
+                posterior_paths = self._collector.from_posterior(
+                    tasks,
+                    num_steps,
+                    self._draw_context,
+                    paths_per_update=params.update_post_train,
+                    context_grows=as_context,
+                )
+                self._store(posterior_paths, as_context=as_context)
+
+    def _seed_collector(self, iteration: int) -> None:
+        env_seed = stream_seed(self._seed, Stream.COLLECT_ENV, iteration)
+        self._collector.seed(env_seed, stream_seed(self._seed, Stream.COLLECT_AGENT, iteration))
+
+    def _store(self, batches: Iterable[Paths], *, as_context: bool) -> None:
+        """Add episodes to the replay buffer and, `as_context`, to the encoder buffer, as they come."""
+        for paths in batches:
+            self._replay_buffer.add(paths)
+            if as_context:
+                self._encoder_buffer.add(paths)
+            self.progress = self.progress._replace(
+                env_steps=self.progress.env_steps + int(paths.length.sum()),
+                rollouts=self.progress.rollouts + len(paths.length),
+            )
+            self._display.advance(int(paths.length.sum()))
+
+    # ---- training and evaluation -------------------------------------------------------------------------
+
+    def _train(self, iteration: int) -> Mapping[str, float]:
+        num_steps = self._params.num_train_steps_per_itr
+        self._display.phase("train", num_steps)
+        self._training_step.seed(stream_seed(self._seed, Stream.TRAIN, iteration))
+        statistics = self._training_step.run(num_steps, self._display.advance)
+        self.progress = self.progress._replace(train_steps=self.progress.train_steps + num_steps)
+        return statistics
+
+    def _evaluate(self, iteration: int) -> tuple[Adaptation, Adaptation, float]:
+        """Adaptation to test tasks and to as many training tasks, and the latter's return without adaptation."""
+        self._display.phase("evaluate", 1)
+        rng = np.random.default_rng(stream_seed(self._seed, Stream.EVAL_TASKS, iteration))
+        train_tasks = rng.choice(self._tasks.train, len(self._tasks.test))
+        self._evaluator.seed(
+            stream_seed(self._seed, Stream.EVAL_ENV, iteration), stream_seed(self._seed, Stream.EVAL_AGENT, iteration)
+        )
+        test = self._evaluator.adapt(np.repeat(self._tasks.test, self._params.num_evals))
+        train = self._evaluator.adapt(np.repeat(train_tasks, self._params.num_evals))
+        posterior_return = float(self._evaluator.posterior_returns(train_tasks, self._draw_context).mean())
+        self._display.advance(1)
+        return test, train, posterior_return
+
+    def _row(
+        self, statistics: Mapping[str, float], test: Adaptation, train: Adaptation, posterior_return: float
+    ) -> dict[str, float | None]:
+        """The row of progress.csv: the reference's columns in its order, then this project's."""
+        test_return = float(test.final_return.mean())
+        times = self._timer.close_iteration()
+        online_columns = self._params.num_steps_per_eval // self._params.max_path_length
+        return {
+            **statistics,
+            "Z mean eval": float(np.abs(test.z_mean).mean()),
+            "Z variance eval": float(test.z_var.mean()),
+            "AverageTrainReturn_all_train_tasks": posterior_return,
+            "AverageReturn_all_train_tasks": float(train.final_return.mean()),
+            "AverageReturn_all_test_tasks": test_return,
+            "Number of train steps total": self.progress.train_steps,
+            "Number of env steps total": self.progress.env_steps,
+            "Number of rollouts total": self.progress.rollouts,
+            "Train Time (s)": times["train"],
+            "(Previous) Eval Time (s)": times["eval"],
+            "Sample Time (s)": times["sample"],
+            "Epoch Time (s)": times["epoch"],
+            "Total Train Time (s)": times["total"],
+            "Epoch": self.progress.iterations - 1,
+            "AverageReturn": test_return,
+            **{f"Test Return Trajectory {n + 1}": test.return_of_trajectory(n) for n in range(online_columns)},
+        }
+
+
+def distinct_waves(tasks: IndexArray) -> list[IndexArray]:
+    """Split `tasks` into groups without repetition, in order of drawing.
+
+    A task drawn twice collects twice, the second time after its encoder buffer was cleared again: so its turns come
+    one after the other, while different tasks collect side by side.
+    """
+    waves: list[list[int]] = []
+    for task in tasks.tolist():
+        free = next((wave for wave in waves if task not in wave), None)
+        if free is None:
+            waves.append([task])
+        else:
+            free.append(task)
+    return [np.array(wave) for wave in waves]

@@ -1,0 +1,157 @@
+"""MultiTaskReplayBuffer: the transitions of all tasks in one float32 structure on the training device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlkit.core.records import Batch, IndexArray, Paths
+
+GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
+MAX_DRAW = 2**62  # far above any size, so that the remainder is uniform for all purposes
+
+
+class MultiTaskReplayBuffer:
+    """A ring of transitions per task, all in pages of one growing array.
+
+    A transition is one row: obs, action, reward, next_obs, terminal and, where the environment gives it, sparse
+    reward. What the encoder reads (obs, action, reward and possibly next_obs) is a prefix of the row. A task's rows
+    lie in pages that it takes as its data grow and gives back when it is cleared; sampling for many tasks is one
+    look-up in the page table and one gather.
+    """
+
+    def __init__(
+        self,
+        num_tasks: int,
+        obs_dim: int,
+        action_dim: int,
+        *,
+        capacity: int,
+        page_size: int,
+        has_sparse_reward: bool,
+        device: torch.device,
+    ) -> None:
+        """An empty buffer.
+
+        Args:
+            num_tasks: tasks are the indices below it.
+            obs_dim, action_dim: sizes of one observation and action.
+            capacity: transitions kept per task; the oldest are overwritten.
+            page_size: rows that a task takes at a time; the usual length of an episode wastes least.
+            has_sparse_reward: whether paths carry a sparse reward to keep.
+            device: where the rows are.
+        """
+        self.obs_dim, self.action_dim = obs_dim, action_dim
+        self.capacity, self.page_size = capacity, min(page_size, capacity)
+        self.has_sparse_reward = has_sparse_reward
+        self.device = device
+        self.width = 2 * obs_dim + action_dim + 2 + has_sparse_reward
+        self._rows = torch.empty(0, self.width, device=device)
+        self._free_pages: list[int] = []
+        self._pages: list[list[int]] = [[] for _ in range(num_tasks)]
+        self._added = np.zeros(num_tasks, dtype=np.int64)  # since the last clear, overwritten ones included
+        self._sync()
+
+    # ---- contents ----------------------------------------------------------------------------------------
+
+    def size(self, task: int) -> int:
+        """Transitions that `task` holds."""
+        return int(min(self._added[task], self.capacity))
+
+    def num_bytes(self) -> int:
+        """Memory in use, tables included."""
+        return sum(tensor.nbytes for tensor in (self._rows, self._page_table, self._sizes))
+
+    def add(self, paths: Paths) -> None:
+        """Append the episodes to their tasks' rings, in the order of the lanes."""
+        position = np.concatenate(
+            [self._claim(task, length) for task, length in zip(paths.task, paths.length, strict=True)]
+        )
+        self._sync()
+        slots = self._slots(np.repeat(paths.task, paths.length), position)
+        rows = self._pack(paths)
+        # a task that gets more than its capacity at once keeps the last rows
+        last = len(slots) - 1 - np.unique(slots[::-1], return_index=True)[1]
+        self._rows[torch.from_numpy(slots[last]).to(self.device)] = torch.from_numpy(rows[last]).to(self.device)
+
+    def clear(self, tasks: IndexArray) -> None:
+        """Forget everything of `tasks`."""
+        for task in tasks:
+            self._free_pages += self._pages[task]
+            self._pages[task] = []
+            self._added[task] = 0
+        self._sync()
+
+    def _claim(self, task: int, length: int) -> IndexArray:
+        """Ring positions of `length` new transitions of `task`, with the pages that they need."""
+        start = self._added[task]
+        self._added[task] += length
+        num_pages = -(-self.size(task) // self.page_size)
+        while len(self._pages[task]) < num_pages:
+            self._pages[task].append(self._take_page())
+        return np.arange(start, start + length) % self.capacity
+
+    def _take_page(self) -> int:
+        if not self._free_pages:
+            old = self._rows.shape[0] // self.page_size
+            new = max(old + 1, int(old * GROWTH))
+            rows = torch.empty(new * self.page_size, self.width, device=self.device)
+            rows[: self._rows.shape[0]] = self._rows
+            self._rows = rows
+            self._free_pages = list(reversed(range(old, new)))
+        return self._free_pages.pop()
+
+    def _sync(self) -> None:
+        """Bring page table and sizes to the device."""
+        table = np.zeros((len(self._pages), max(1, *(len(pages) for pages in self._pages))), dtype=np.int64)
+        for task, pages in enumerate(self._pages):
+            table[task, : len(pages)] = pages
+        self._host_table = table
+        self._page_table = torch.from_numpy(table).to(self.device)
+        self._sizes = torch.from_numpy(np.minimum(self._added, self.capacity)).to(self.device)
+
+    def _slots(self, task: IndexArray, position: IndexArray) -> IndexArray:
+        page, row = np.divmod(position, self.page_size)
+        return self._host_table[task, page] * self.page_size + row
+
+    def _pack(self, paths: Paths) -> np.ndarray:
+        """The steps of all lanes as rows, lane after lane."""
+        columns = [paths.obs, paths.action, paths.reward[..., None], paths.next_obs, paths.terminal[..., None]]
+        if self.has_sparse_reward:
+            assert paths.sparse_reward is not None, "the buffer keeps a sparse reward that the paths lack"
+            columns.append(paths.sparse_reward[..., None])
+        valid = paths.valid()
+        return np.concatenate([column[valid] for column in columns], axis=1)
+
+    # ---- sampling ----------------------------------------------------------------------------------------
+
+    def sample(self, tasks: Tensor, num: int, generator: torch.Generator) -> Batch:
+        """`num` transitions of each of `tasks` (k,), drawn with replacement, for actor and critics."""
+        rows = self._sample_rows(tasks, num, generator)
+        obs, action, reward, next_obs, terminal, *_ = rows.split(self._columns(), dim=-1)
+        return Batch(obs, action, reward, next_obs, terminal)
+
+    def sample_context(
+        self, tasks: Tensor, num: int, generator: torch.Generator, *, use_next_obs: bool, sparse: bool
+    ) -> Tensor:
+        """`num` transitions of each of `tasks` (k,), drawn with replacement, for the encoder: (k, num, context_dim).
+
+        `sparse` puts the sparse reward in the place of the dense one.
+        """
+        rows = self._sample_rows(tasks, num, generator)
+        reward = self.obs_dim + self.action_dim
+        if sparse:
+            assert self.has_sparse_reward, "the buffer keeps no sparse reward"
+            rows[..., reward] = rows[..., -1]
+        return rows[..., : reward + 1 + (self.obs_dim if use_next_obs else 0)]
+
+    def _columns(self) -> list[int]:
+        return [self.obs_dim, self.action_dim, 1, self.obs_dim, 1] + [1] * self.has_sparse_reward
+
+    def _sample_rows(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
+        draw = torch.randint(MAX_DRAW, (len(tasks), num), generator=generator, device=self.device)
+        position = draw % self._sizes[tasks].unsqueeze(1)
+        page = self._page_table[tasks.unsqueeze(1), position // self.page_size]
+        slots = page * self.page_size + position % self.page_size
+        return self._rows.index_select(0, slots.view(-1)).view(len(tasks), num, self.width)

@@ -1,0 +1,79 @@
+"""PathSampler: one episode per (task, z) lane, all lanes in lock-step, one policy call per step for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlkit.core.protocols import Agent, LaneEnv
+from rlkit.core.records import IndexArray, Paths
+
+
+class PathSampler:
+    """Rolls out whole episodes; nothing is kept from one call to the next."""
+
+    def __init__(self, env: LaneEnv, agent: Agent) -> None:
+        """`env` does not reset by itself; `agent` acts."""
+        self.env = env
+        self.agent = agent
+        self.num_lanes = env.num_envs
+        self.max_path_length = env.max_path_length
+
+    def seed(self, env_seed: int) -> None:
+        """Seed the resets of the environment (all lanes start an episode, none of which is used)."""
+        self.env.reset(seed=env_seed)
+
+    def sample(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Iterator[Paths]:
+        """One episode for each entry of `tasks`, in pieces of at most `num_lanes`.
+
+        Args:
+            tasks: (episodes,) task indices.
+            z: (episodes, latent), the task variable of each episode.
+            generator: source of the exploration noise; None makes the policy deterministic.
+        """
+        for start in range(0, len(tasks), self.num_lanes):
+            piece = slice(start, start + self.num_lanes)
+            yield self._rollout(tasks[piece], z[piece], generator)
+
+    def _rollout(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Paths:
+        env, lanes, steps = self.env, len(tasks), self.max_path_length
+        obs = np.empty((steps + 1, lanes, env.observation_dim), dtype=np.float32)
+        action = np.empty((steps, lanes, env.action_dim), dtype=np.float32)
+        reward, terminal, sparse = (np.zeros((steps, lanes), dtype=np.float32) for _ in range(3))
+        length = np.zeros(lanes, dtype=np.int64)
+        all_actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)  # lanes beyond ours stay frozen
+        live = np.ones(lanes, dtype=bool)
+
+        obs[0] = self._start(tasks)
+        for step in range(steps):
+            action[step] = self.agent.act(obs[step], z, generator)
+            all_actions[:lanes] = action[step]
+            next_obs, step_reward, terminated, truncated, info = env.step(all_actions)
+            obs[step + 1] = next_obs[:lanes]
+            reward[step] = step_reward[:lanes]
+            terminal[step] = terminated[:lanes]
+            if env.has_sparse_reward:
+                sparse[step] = info["sparse_reward"][:lanes]
+            length += live
+            live &= ~(terminated | truncated)[:lanes]
+            if not live.any():
+                break
+        used = int(length.max())
+        return Paths(
+            task=np.asarray(tasks),
+            length=length,
+            obs=obs[:used].swapaxes(0, 1),
+            action=action[:used].swapaxes(0, 1),
+            reward=reward[:used].T,
+            next_obs=obs[1 : used + 1].swapaxes(0, 1),
+            terminal=terminal[:used].T,
+            sparse_reward=sparse[:used].T if env.has_sparse_reward else None,
+        )
+
+    def _start(self, tasks: IndexArray) -> np.ndarray:
+        mask = np.arange(self.env.num_envs) < len(tasks)
+        self.env.set_tasks(tasks, lanes=np.arange(len(tasks)))
+        return self.env.reset(options={"reset_mask": mask})[0][: len(tasks)]

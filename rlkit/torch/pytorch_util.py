@@ -1,0 +1,68 @@
+"""Device, threads and numerics of torch, set once when a run begins."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+
+import torch
+
+from rlkit.core.errors import UserError
+
+FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
+KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESHOLD
+KEPT_HEAP_BYTES = 256 * 2**20
+
+
+def tune_cpu(num_threads: int = 0) -> None:
+    """Set the number of threads (0: leave it) and take the fastest exact float32 path of this CPU."""
+    if num_threads:
+        torch.set_num_threads(num_threads)
+    keep_freed_memory()
+    use_fast_float32_products()
+
+
+def use_fast_float32_products() -> bool:
+    """Send float32 matrix products through oneDNN where that keeps float32 accuracy; returns whether it does.
+
+    The setting "medium" permits bfloat16 inside a product, which oneDNN uses on CPUs with matrix units for it; on
+    others it is a faster float32 kernel than the default library's. A product decides.
+    """
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(256, 300, generator=generator) for _ in range(2))
+    exact = left.double() @ right.double().T
+    torch.set_float32_matmul_precision("medium")
+    error = ((left @ right.T) - exact).abs().max() / exact.abs().max()
+    if error > FLOAT32_TOLERANCE:
+        torch.set_float32_matmul_precision("highest")
+        return False
+    return True
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep the megabytes that each step frees, instead of giving them back and faulting them in again."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # musl has none
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES)
+
+
+def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> torch.device:
+    """The CUDA device `gpu_id`, or the CPU where there is none or none is wanted; `say` tells why.
+
+    Raises:
+        UserError: there are CUDA devices, but not this one.
+    """
+    if not use_gpu:
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        say("no CUDA device found: training on the CPU")
+        return torch.device("cpu")
+    if gpu_id >= count:
+        raise UserError(f"util_params.gpu_id: should be one of the devices 0..{count - 1}, got {gpu_id}")
+    return torch.device("cuda", gpu_id)

@@ -1,0 +1,50 @@
+"""The agent: belief over the task from context, actions from observation and z. It keeps no state of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rlkit.core.records import FloatArray, IndexArray
+from rlkit.torch.distributions import Belief
+from rlkit.torch.encoders import MLPEncoder
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+
+
+class PEARLAgent(nn.Module):
+    """Context encoder and policy (paper, section 4). Beliefs and z go in and out as values."""
+
+    def __init__(self, context_encoder: MLPEncoder, policy: TanhGaussianPolicy, latent_size: int) -> None:
+        """Join the two networks."""
+        super().__init__()
+        self.context_encoder = context_encoder
+        self.policy = policy
+        self.latent_size = latent_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.policy.last_fc.weight.device
+
+    def prior(self, num_tasks: int) -> Belief:
+        """The belief with no context: N(0, I); z = 0 for a deterministic encoder."""
+        mean = torch.zeros(num_tasks, self.latent_size, device=self.device)
+        return Belief(mean, torch.ones_like(mean) if self.context_encoder.probabilistic else torch.zeros_like(mean))
+
+    def infer(self, context: Tensor, length: Tensor | None = None) -> Belief:
+        """q(z|c) with its gradient, from (tasks, context, context_dim), the first `length` (tasks,) of each."""
+        return self.context_encoder.infer(context, length)
+
+    @torch.no_grad()
+    def posterior(self, context: Tensor | FloatArray, length: IndexArray | None = None) -> Belief:
+        """q(z|c) to act with: as `infer`, without gradient, from arrays of any device."""
+        device = self.device
+        lengths = None if length is None else torch.as_tensor(length, device=device)
+        return self.infer(torch.as_tensor(context, device=device), lengths)
+
+    @torch.no_grad()
+    def act(self, obs: FloatArray, z: Tensor, generator: torch.Generator | None) -> FloatArray:
+        """Actions (lanes, action_dim) for observations (lanes, obs_dim); without a generator, the policy's mode."""
+        distribution = self.policy.distribution(torch.as_tensor(obs, device=self.device), z)
+        action = distribution.mode() if generator is None else distribution.sample(generator)
+        return action.cpu().numpy()

@@ -1,0 +1,96 @@
+"""Builds agent and trainer from a config, and loads and saves their weights under the reference's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rlkit.core.config import AlgoParams, Config
+from rlkit.core.errors import UserError
+from rlkit.torch.encoders import MLPEncoder
+from rlkit.torch.networks import MLP
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.pearl import Critics, PEARLTrainer
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+
+WEIGHTS_SUFFIX = ".pth"
+
+
+def build_pearl(
+    config: Config, obs_dim: int, action_dim: int, device: torch.device, generator: torch.Generator
+) -> PEARLTrainer:
+    """Networks with fresh weights from `generator` (a CPU one), or from `path_to_weights`, on `device`.
+
+    Raises:
+        UserError: `path_to_weights` lacks a file, or its shapes are others.
+    """
+    agent, critics = build_networks(
+        config.algo_params,
+        obs_dim=obs_dim,
+        action_dim=action_dim,
+        latent_size=config.latent_size,
+        net_size=config.net_size,
+        encoder_size=config.encoder_size,
+        generator=generator,
+    )
+    for network in (agent, *critics):
+        network.to(device)
+    trainer = PEARLTrainer(agent, critics, config.algo_params)
+    if config.path_to_weights is not None:
+        load_weights(trainer, Path(config.path_to_weights))
+    return trainer
+
+
+def build_networks(
+    params: AlgoParams,
+    *,
+    obs_dim: int,
+    action_dim: int,
+    latent_size: int,
+    net_size: int,
+    encoder_size: int,
+    generator: torch.Generator,
+) -> tuple[PEARLAgent, Critics]:
+    """All networks on the CPU, with weights drawn from `generator`; target_vf starts as a copy of vf."""
+    transition_dim = obs_dim + action_dim + 1 + (obs_dim if params.use_next_obs_in_context else 0)
+    encoder = MLPEncoder(transition_dim, latent_size, encoder_size, params.use_information_bottleneck, generator)
+    policy = TanhGaussianPolicy(obs_dim, latent_size, action_dim, net_size, generator)
+    qf1, qf2 = (MLP(obs_dim + action_dim + latent_size, 1, net_size, generator) for _ in range(2))
+    vf, target_vf = (MLP(obs_dim + latent_size, 1, net_size, generator) for _ in range(2))
+    target_vf.load_state_dict(vf.state_dict())
+    target_vf.requires_grad_(False)
+    return PEARLAgent(encoder, policy, latent_size), Critics(qf1, qf2, vf, target_vf)
+
+
+def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
+    """Write one `NAME.pth` per network, each replaced atomically."""
+    for name, network in trainer.networks().items():
+        target = folder / f"{name}{WEIGHTS_SUFFIX}"
+        temporary = target.with_suffix(".tmp")
+        torch.save({key: value.cpu() for key, value in network.state_dict().items()}, temporary)
+        temporary.replace(target)
+
+
+def load_weights(trainer: PEARLTrainer, folder: Path) -> None:
+    """Read the networks' weights from `folder`; weights saved on a GPU load anywhere.
+
+    Raises:
+        UserError: a file is missing or not a weight file, or a parameter has another name or shape.
+    """
+    for name, network in trainer.networks().items():
+        path = folder / f"{name}{WEIGHTS_SUFFIX}"
+        if not path.is_file():
+            raise UserError(f"path_to_weights: no file {path}")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a file that is none of its own
+            raise UserError(f"path_to_weights: cannot read {path}: {str(error).splitlines()[0]}") from None
+        expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+        found = {key: tuple(value.shape) for key, value in state.items()}
+        for key in sorted(expected.keys() | found.keys()):
+            if expected.get(key) != found.get(key):
+                raise UserError(
+                    f"path_to_weights: {path}: {key} has shape {found.get(key)}, expected {expected.get(key)}"
+                )
+        network.load_state_dict(state)

@@ -1,0 +1,84 @@
+"""Two consecutive steps of the reference's update: weights to 1e-5, statistics to 1e-4 relative."""
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.records import Batch
+from rlkit.torch.sac.builder import build_networks
+from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+
+NUM_STEPS = 2
+
+
+def load(path):
+    with np.load(path) as data:
+        return {key: data[key] for key in data.files}
+
+
+def golden_trainer(golden):
+    settings = {
+        key.removeprefix("config/"): value.item() for key, value in golden.items() if key.startswith("config/")
+    }
+    lr = settings["lr"]
+    names = AlgoParams.model_fields.keys() & settings.keys()
+    params = AlgoParams(**{k: settings[k] for k in names}, policy_lr=lr, qf_lr=lr, vf_lr=lr, context_lr=lr)
+    agent, critics = build_networks(
+        params,
+        obs_dim=settings["obs_dim"],
+        action_dim=settings["action_dim"],
+        latent_size=settings["latent_size"],
+        net_size=settings["net_size"],
+        encoder_size=settings["encoder_size"],
+        generator=torch.Generator().manual_seed(0),
+    )
+    return PEARLTrainer(agent, critics, params)
+
+
+def weights_of(golden, prefix):
+    nets = {}
+    for key, value in golden.items():
+        if key.startswith(prefix + "/"):
+            net, name = key.removeprefix(prefix + "/").split("/")
+            nets.setdefault(net, {})[name] = torch.from_numpy(value)
+    return nets
+
+
+@pytest.mark.parametrize("case", ["update_default", "update_next_obs", "update_deterministic"])
+def test_two_steps(golden_dir, case):
+    golden = load(golden_dir / "update" / f"{case}.npz")
+    trainer = golden_trainer(golden)
+    networks = trainer.networks()
+    before = weights_of(golden, "before")
+    assert before.keys() == networks.keys()
+    for name, weights in before.items():
+        networks[name].load_state_dict(weights, strict=True)
+
+    for step in range(NUM_STEPS):
+        data = {
+            k.removeprefix(f"step{step}/"): torch.from_numpy(np.atleast_1d(v))
+            for k, v in golden.items()
+            if k.startswith(f"step{step}/")
+        }
+        batch = Batch(
+            data["observations"], data["actions"], data["rewards"], data["next_observations"], data["terminals"]
+        )
+        belief = trainer.agent.infer(data["context"])
+        np.testing.assert_allclose(belief.mean.detach(), data["z_mean"], rtol=1e-4, atol=1e-6)
+        if "z_var" in data:
+            np.testing.assert_allclose(belief.var.detach(), data["z_var"], rtol=1e-4, atol=1e-6)
+
+        z_noise = data.get("z_noise", torch.zeros(belief.mean.shape))
+        metrics = trainer.update(batch, data["context"], Noise(z_noise, data["action_noise"]))
+
+        expected = {k.removeprefix("stat/"): v.item() for k, v in data.items() if k.startswith("stat/")}
+        assert expected
+        for name, value in expected.items():
+            got = metrics[name] if name in metrics else metrics[name.removesuffix(" Mean")].mean()
+            np.testing.assert_allclose(got.item(), value, rtol=1e-4, err_msg=f"{name}, step {step}")
+        for net, weights in weights_of(golden, f"after{step}").items():
+            for name, value in weights.items():
+                np.testing.assert_allclose(
+                    networks[net].state_dict()[name], value, atol=1e-5, rtol=0, err_msg=f"{net}.{name}, step {step}"
+                )
