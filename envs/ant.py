@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
 from envs.directions import FULL_TURN, along, unit_vectors
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.views import Arrow, Disc, View, floor_arrow
 
 GOAL_DISC_RADIUS = 3.0  # m
 MAX_CONTACT_FORCE = 1.0  # contact forces are clipped to +- this, N and N m
@@ -19,6 +20,7 @@ DIR_CTRL_COST_WEIGHT = 0.5
 GOAL_CTRL_COST_WEIGHT = 0.1
 SURVIVE_REWARD = 1.0
 MIN_HEIGHT, MAX_HEIGHT = 0.2, 1.0  # of the torso while it is up, m
+GOAL_MARK_RADIUS = 0.25  # in pictures, m
 QPOS_NOISE = 0.1
 QVEL_NOISE = 0.1
 TORSO = 1  # body id: the first below the world
@@ -94,6 +96,16 @@ class AntDir(Ant):
     def _observe(self) -> FloatArray:
         return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel], axis=1)
 
+    def task_caption(self, task: Task) -> str:
+        """The direction."""
+        return f"direction {np.degrees(task['angle']):.0f} degrees"
+
+    def _view(self, lane: int) -> View:
+        return View(np.array([*self.physics.qpos[lane, :2], 0.3]), distance=5.5, elevation=-45.0)
+
+    def _markers(self, lane: int) -> list[Arrow | Disc]:
+        return [floor_arrow(self.physics.qpos[lane, :2], float(self.task_value("angle")[lane]), gap=1.0)]
+
 
 class AntGoal(Ant):
     """Walk to `goal` (x, y), m: reward minus the L1 distance - 0.1 |a|^2 - contact cost."""
@@ -126,3 +138,17 @@ class AntGoal(Ant):
 
     def _observe(self) -> FloatArray:
         return np.concatenate([self.physics.qpos, self.physics.qvel, self._contact_forces()], axis=1)
+
+    def task_caption(self, task: Task) -> str:
+        """The goal's coordinates."""
+        x, y = task["goal"]
+        return f"goal ({x:.2f}, {y:.2f}) m"
+
+    def _view(self, lane: int) -> View:
+        robot, goal = self.physics.qpos[lane, :2], self.task_value("goal")[lane]
+        # Looking at the middle between robot and goal, from far enough to see both.
+        distance = 5.0 + float(np.linalg.norm(goal - robot))
+        return View(np.array([*(robot + goal) / 2, 0.3]), distance, elevation=-40.0)
+
+    def _markers(self, lane: int) -> list[Arrow | Disc]:
+        return [Disc(np.array([*self.task_value("goal")[lane], 0.0]), GOAL_MARK_RADIUS)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IndexArray = NDArray[np.int64]
+Frame = NDArray[np.uint8]
 Info = dict[str, Any]
 Task: TypeAlias = dict[str, Any]
 """One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
 Rng: TypeAlias = np.random.Generator | np.random.RandomState
 
 DEFAULT_TASK_SEED = 1337
+RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
 
 class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
@@ -46,6 +48,7 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     observation_dim: ClassVar[int]
     default_max_path_length: ClassVar[int] = 200
     has_sparse_reward: ClassVar[bool] = False
+    metadata = RENDER_METADATA
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         tasks: Sequence[Task] | None = None,
         max_path_length: int | None = None,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
     ) -> None:
         """Build the lanes and draw the task set.
 
@@ -68,15 +72,20 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
             tasks: take these tasks instead of drawing any.
             max_path_length: steps until truncation; None takes the family's.
             autoreset_mode: NEXT_STEP or DISABLED.
+            render_mode: None, or "rgb_array" for `render`.
 
         Raises:
-            ValueError: a count below 1, an unsupported autoreset mode, or tasks that the family does not have.
+            ValueError: a count below 1, an autoreset or render mode that there is not, or tasks that the family
+                does not have.
         """
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise ValueError(f"autoreset_mode must be NEXT_STEP or DISABLED, got {autoreset_mode}")
+        if render_mode not in (None, *RENDER_METADATA["render_modes"]):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.num_envs = num_envs
+        self.render_mode = render_mode
         self.max_path_length = self.default_max_path_length if max_path_length is None else max_path_length
         if self.max_path_length < 1:
             raise ValueError(f"max_path_length must be at least 1, got {max_path_length}")
@@ -127,6 +136,14 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     @abstractmethod
     def _observe(self) -> FloatArray:
         """Fresh array of every lane's observation, (num_envs, observation_dim)."""
+
+    @abstractmethod
+    def _draw_lane(self, lane: int) -> Frame:
+        """Picture of one lane, (height, width, 3)."""
+
+    @abstractmethod
+    def task_caption(self, task: Task) -> str:
+        """A task in a few words, with units."""
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
         """Look at one task of the right names and shapes.
@@ -263,6 +280,16 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
             if self.autoreset_mode is AutoresetMode.NEXT_STEP:
                 self._start_episodes(np.flatnonzero(~live))
         return self._observe(), reward, self._terminated.copy(), self._truncated.copy(), info
+
+    def render(self) -> tuple[Frame, ...] | None:
+        """A frame (height, width, 3) of each lane, with its task in words; None without a render mode."""
+        if self.render_mode is None:
+            logger.warn("render() has nothing to do: build the environment with render_mode='rgb_array'")
+            return None
+        from envs.drawing import with_caption  # here, as most runs draw nothing
+
+        captions = [self.task_caption(self.tasks[task]) for task in self.lane_tasks]
+        return tuple(with_caption(self._draw_lane(lane), text) for lane, text in enumerate(captions))
 
     @property
     def live(self) -> BoolArray:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
 from envs.mujoco_env import MujocoMetaEnv
+from envs.views import Arrow, Disc, View, floor_arrow, side_view
 
 MAX_TARGET_VELOCITY = 3.0  # m/s
 CTRL_COST_WEIGHT = 0.05
@@ -50,6 +51,9 @@ class HalfCheetah(MujocoMetaEnv):
         torso = self.physics.field("xpos")[:, TORSO]
         return np.concatenate([self.physics.qpos[:, 1:], self.physics.qvel, torso], axis=1)
 
+    def _view(self, lane: int) -> View:
+        return side_view(float(self.physics.qpos[lane, 0]), height=0.5, distance=3.5)
+
     def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
         return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
 
@@ -70,6 +74,10 @@ class CheetahVel(HalfCheetah):
 
     def _task_reward(self, velocity: FloatArray) -> FloatArray:
         return -np.abs(velocity - self.task_value("velocity"))
+
+    def task_caption(self, task: Task) -> str:
+        """The target speed."""
+        return f"target speed {task['velocity']:.2f} m/s"
 
 
 class CheetahDir(HalfCheetah):
@@ -95,3 +103,11 @@ class CheetahDir(HalfCheetah):
 
     def _task_reward(self, velocity: FloatArray) -> FloatArray:
         return self._progress(velocity)
+
+    def task_caption(self, task: Task) -> str:
+        """Forward or backward."""
+        return "run forward" if task["direction"] > 0 else "run backward"
+
+    def _markers(self, lane: int) -> list[Arrow | Disc]:
+        angle = 0.0 if self.task_value("direction")[lane] > 0 else np.pi
+        return [floor_arrow(np.array([self.physics.qpos[lane, 0], -0.5]), angle, gap=0.1)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
 from envs.directions import FULL_TURN, along
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.views import Arrow, Disc, View, floor_arrow
 
 RUN_REWARD_WEIGHT = 0.25
 CTRL_COST_WEIGHT = 0.1
@@ -78,3 +79,13 @@ class HumanoidDir(MujocoMetaEnv):
 
     def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
         return self._uniform_start(STATE_NOISE, num_lanes)
+
+    def task_caption(self, task: Task) -> str:
+        """The direction."""
+        return f"direction {np.degrees(task['angle']):.0f} degrees"
+
+    def _view(self, lane: int) -> View:
+        return View(np.array([*self.physics.qpos[lane, :2], 0.9]), distance=4.5, elevation=-35.0)
+
+    def _markers(self, lane: int) -> list[Arrow | Disc]:
+        return [floor_arrow(self.physics.qpos[lane, :2], float(self.task_value("angle")[lane]), gap=0.5)]

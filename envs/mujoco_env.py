@@ -5,14 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import mujoco
 import numpy as np
 
-from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv
+from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, MetaEnv
 from envs.physics import BatchedPhysics
+from envs.views import Arrow, Disc, View
+
+if TYPE_CHECKING:
+    from envs.rendering import OffscreenScene
 
 ASSETS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 FORCE_SENSOR = "torso_accelerometer"
@@ -57,7 +61,9 @@ class MujocoMetaEnv(MetaEnv):
         )
         low, high = self.model.actuator_ctrlrange.T
         self._ctrl_offset, self._ctrl_scale = (high + low) / 2, (high - low) / 2
+        self._scene: OffscreenScene | None = None
         super().__init__(num_envs, **kwargs)
+        self.metadata = {**self.metadata, "render_fps": round(1 / self.dt)}
 
     @classmethod
     def build_model(cls) -> mujoco.MjModel:
@@ -127,8 +133,27 @@ class MujocoMetaEnv(MetaEnv):
         qpos = self.model.qpos0 + self.np_random.uniform(-noise, noise, (num_lanes, self.model.nq))
         return qpos, self.np_random.uniform(-noise, noise, (num_lanes, self.model.nv))
 
+    @abstractmethod
+    def _view(self, lane: int) -> View:
+        """Where the camera stands to see `lane`."""
+
+    def _markers(self, lane: int) -> list[Arrow | Disc]:
+        """What shows the task of `lane` in the picture."""
+        del lane
+        return []
+
+    def _draw_lane(self, lane: int) -> Frame:
+        from envs.rendering import OffscreenScene  # here, as it needs OpenGL and most runs draw nothing
+
+        if self._scene is None:
+            self._scene = OffscreenScene(self.model)
+        return self._scene.frame(self.physics.qpos[lane], self._view(lane), self._markers(lane))
+
     def close_extras(self, **kwargs: Any) -> None:
-        """Nothing to close: the thread pool goes with the object."""
+        """Free what rendering holds; the thread pool goes with the object."""
+        if self._scene is not None:
+            self._scene.close()
+            self._scene = None
 
 
 def sum_terms(info: Mapping[str, FloatArray]) -> FloatArray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, IndexArray, Info, MetaEnv, Rng, Task, within
+from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, MetaEnv, Rng, Task, within
 
 STEP_SIZE = 0.1  # length of a step along each axis at action 1
 GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
@@ -20,6 +20,7 @@ class PointRobot(MetaEnv):
     action_dim = 2
     observation_dim = 2
     default_max_path_length = 20
+    rewarded_radius: ClassVar[float | None] = None  # where a sparse reward is not zero
 
     def __init__(self, num_envs: int = 1, **kwargs: object) -> None:
         """As `MetaEnv`."""
@@ -62,6 +63,16 @@ class PointRobot(MetaEnv):
     def _observe(self) -> FloatArray:
         return self._position.copy()
 
+    def task_caption(self, task: Task) -> str:
+        """The goal's coordinates."""
+        x, y = task["goal"]
+        return f"goal ({x:.2f}, {y:.2f})"
+
+    def _draw_lane(self, lane: int) -> Frame:
+        from envs.drawing import plane  # here, as most runs draw nothing
+
+        return plane(self._position[lane], self.task_value("goal")[lane], self.rewarded_radius)
+
 
 class SparsePointRobot(PointRobot):
     """Starts at the origin, goals on the upper unit half circle; a sparse reward is given beside the dense one.
@@ -70,6 +81,7 @@ class SparsePointRobot(PointRobot):
     """
 
     has_sparse_reward = True
+    rewarded_radius = GOAL_RADIUS
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
         """`num_tasks` goals evenly spaced on the half circle from 0 to pi, shuffled."""

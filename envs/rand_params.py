@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.views import View, side_view
 
 SCALE_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
 """Each entry of a parameter is the nominal one times base^U(-3, 3); drawn in this order."""
@@ -77,6 +78,14 @@ class RandParams(MujocoMetaEnv):
 
     def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
         return self._uniform_start(STATE_NOISE, num_lanes)
+
+    def task_caption(self, task: Task) -> str:
+        """The body's mass beside the nominal one."""
+        mass, nominal = sum(task["body_mass"]), float(self.model.body_mass.sum())
+        return f"mass {mass:.1f} kg (nominal {nominal:.1f} kg)"
+
+    def _view(self, lane: int) -> View:
+        return side_view(float(self.physics.qpos[lane, 0]), height=0.9, distance=4.0)
 
 
 class WalkerRandParams(RandParams):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -9,19 +10,41 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from envs.base import MetaEnv, Task
+from envs.base import RENDER_METADATA, Frame, Rng, Task
+from envs.registry import make_env
 
 
-class SingleEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
+class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
     """One lane of a `MetaEnv`, with the lane axis taken off."""
 
-    def __init__(self, env: MetaEnv) -> None:
-        """Wrap `env`, which has one lane and no autoreset."""
-        if env.num_envs != 1 or env.autoreset_mode is not AutoresetMode.DISABLED:
-            raise ValueError("SingleEnv needs a MetaEnv with num_envs=1 and AutoresetMode.DISABLED")
-        self.meta_env = env
-        self.observation_space = env.single_observation_space
-        self.action_space = env.single_action_space
+    metadata = RENDER_METADATA
+
+    def __init__(
+        self, env_name: str, *, task: Task | int | None = None, render_mode: str | None = None, **params: Any
+    ) -> None:
+        """Build one environment of a task family.
+
+        Args:
+            env_name: id of the family.
+            task: the task to be in: its values, or an index into the family's task set; None is index 0.
+            render_mode: None or "rgb_array".
+            params: parameters of the family.
+
+        Raises:
+            ValueError: unknown id, or a task or parameter that the family refuses.
+            IndexError: a task index outside the task set.
+        """
+        if isinstance(task, Mapping):
+            params["tasks"] = [task]
+        self.meta_env = make_env(
+            env_name, 1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **params
+        )
+        if task is not None and not isinstance(task, Mapping):
+            self.meta_env.set_tasks(task)
+        self.render_mode = render_mode
+        self.metadata = self.meta_env.metadata
+        self.observation_space = self.meta_env.single_observation_space
+        self.action_space = self.meta_env.single_action_space
 
     @property
     def tasks(self) -> list[Task]:
@@ -33,22 +56,41 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
         """The task that the environment is in."""
         return self.meta_env.tasks[self.meta_env.lane_tasks[0]]
 
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+        """Draw tasks from the family's distribution with `rng`."""
+        return self.meta_env.sample_tasks(num_tasks, rng)
+
+    def set_tasks(self, index: int) -> None:
+        """Change to task `index` of `tasks`; takes effect at once, so reset next."""
+        self.meta_env.set_tasks(index)
+
     def reset_task(self, index: int) -> NDArray[np.float64]:
         """Change to task `index` and reset; returns the observation."""
-        return self.meta_env.reset_task(index)[0]
+        self.set_tasks(index)
+        return self.reset()[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """Start an episode; `options["start_state"]` (state,) fixes where."""
         super().reset(seed=seed)
+        self.meta_env.np_random = self.np_random  # the lane draws from this environment's own generator
         start_state = (options or {}).get("start_state")
         batched = None if start_state is None else {"start_states": np.asarray(start_state)[None]}
-        observation, info = self.meta_env.reset(seed=seed, options=batched)
+        observation, info = self.meta_env.reset(options=batched)
         return observation[0], info
 
     def step(self, action: ArrayLike) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Act; see `MetaEnv.step`."""
         observation, reward, terminated, truncated, info = self.meta_env.step(np.asarray(action)[None])
-        first = {name: value[0] for name, value in info.items()}
+        first = {name: value[0].item() if value.ndim == 1 else value[0].copy() for name, value in info.items()}
         return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), first
+
+    def render(self) -> Frame | None:
+        """The present frame, (height, width, 3) uint8; None without a render mode."""
+        frames = self.meta_env.render()
+        return None if frames is None else frames[0]
+
+    def close(self) -> None:
+        """Close the lane."""
+        self.meta_env.close()

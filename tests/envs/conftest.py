@@ -4,6 +4,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import envs
+from envs import rendering
 
 
 @pytest.fixture
@@ -27,3 +28,13 @@ def random_steps():
         return outcome
 
     return step_randomly
+
+
+@pytest.fixture(scope="session")
+def opengl_works():
+    """Whether this machine can draw MuJoCo scenes; where it cannot, the tests look at the message instead."""
+    try:
+        rendering.open_context(8, 8).free()
+    except rendering.RenderingUnavailableError:
+        return False
+    return True

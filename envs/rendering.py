@@ -1,0 +1,123 @@
+"""Offscreen pictures of MuJoCo states, on machines without a display. Imported when something is first rendered."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from envs.base import FloatArray, Frame
+from envs.views import Arrow, Disc, View
+
+WIDTH, HEIGHT = 480, 360  # pixels
+MARKER_COLOUR = (0.1, 0.7, 0.2, 0.9)  # rgba
+ARROW_WIDTH = 0.07  # m
+DISC_THICKNESS = 0.01  # m
+MAX_GEOMS = 1000
+INSTALL_HINT = "on Debian or Ubuntu: apt-get install libegl1 libgl1 (EGL), or libosmesa6 (OSMesa, software)"
+
+
+class RenderingUnavailableError(RuntimeError):
+    """No offscreen OpenGL on this machine; the message says what to install."""
+
+
+class OffscreenScene:
+    """Draws states of one model into arrays."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        """Open an OpenGL context.
+
+        Raises:
+            RenderingUnavailableError: the machine has none that works.
+        """
+        self._model = model
+        self._data = mujoco.MjData(model)
+        self._context = open_context(WIDTH, HEIGHT)
+        self._context.make_current()
+        self._scene = mujoco.MjvScene(model, MAX_GEOMS)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False  # halves the time of a software renderer
+        self._pixels = mujoco.MjrContext(model, int(mujoco.mjtFontScale.mjFONTSCALE_150))
+        mujoco.mjr_setBuffer(int(mujoco.mjtFramebuffer.mjFB_OFFSCREEN), self._pixels)
+
+    def frame(self, qpos: FloatArray, view: View, markers: Sequence[Arrow | Disc]) -> Frame:
+        """The robot at `qpos` (nq,) with `markers`, (HEIGHT, WIDTH, 3)."""
+        self._data.qpos[:] = qpos
+        mujoco.mj_forward(self._model, self._data)
+        camera = mujoco.MjvCamera()
+        camera.lookat[:] = view.target
+        camera.distance, camera.azimuth, camera.elevation = view.distance, view.azimuth, view.elevation
+        mujoco.mjv_updateScene(
+            self._model,
+            self._data,
+            mujoco.MjvOption(),
+            None,
+            camera,
+            int(mujoco.mjtCatBit.mjCAT_ALL),
+            self._scene,
+        )
+        for marker in markers:
+            self._add(marker)
+        self._context.make_current()  # another scene of the process may have been drawn in between
+        area = mujoco.MjrRect(0, 0, WIDTH, HEIGHT)
+        mujoco.mjr_render(area, self._scene, self._pixels)
+        image = np.empty((HEIGHT, WIDTH, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(image, None, area, self._pixels)
+        return np.flipud(image).copy()  # OpenGL's rows start at the bottom
+
+    def _add(self, marker: Arrow | Disc) -> None:
+        geom = self._scene.geoms[self._scene.ngeom]
+        self._scene.ngeom += 1
+        colour = np.array(MARKER_COLOUR, dtype=np.float32)
+        if isinstance(marker, Arrow):
+            kind = int(mujoco.mjtGeom.mjGEOM_ARROW)
+            mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), colour)
+            mujoco.mjv_connector(geom, kind, ARROW_WIDTH, marker.start, marker.end)
+        else:
+            kind = int(mujoco.mjtGeom.mjGEOM_CYLINDER)
+            size = np.array([marker.radius, DISC_THICKNESS, 0.0])
+            mujoco.mjv_initGeom(geom, kind, size, marker.centre, np.eye(3).ravel(), colour)
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self._context.make_current()
+        self._pixels.free()
+        self._context.free()
+
+
+def open_context(width: int, height: int) -> Any:
+    """An offscreen OpenGL context: the one that MUJOCO_GL names, else the first that works.
+
+    Raises:
+        RenderingUnavailableError: none works.
+    """
+    faults = []
+    for backend in _backends():
+        try:
+            return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
+        except Exception as error:  # a missing library shows as one of many types
+            faults.append(f"{backend}: {error}")
+            _forget_opengl()
+    raise RenderingUnavailableError(f"cannot render, no offscreen OpenGL ({'; '.join(faults)}); {INSTALL_HINT}")
+
+
+def _backends() -> list[str]:
+    asked = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if asked in ("egl", "osmesa", "glfw", "cgl"):
+        return [asked]
+    return ["egl", "osmesa"] if platform.system() == "Linux" else ["cgl", "glfw"]
+
+
+def _forget_opengl() -> None:
+    """Let the next backend import PyOpenGL anew, which binds itself to one platform at its import."""
+    if platform.system() == "Linux" and "MUJOCO_GL" not in os.environ:
+        os.environ.pop("PYOPENGL_PLATFORM", None)
+        for name in [name for name in sys.modules if name.split(".")[0] == "OpenGL"]:
+            del sys.modules[name]
+        for name in ("mujoco.egl", "mujoco.egl.egl_ext", "mujoco.osmesa"):
+            sys.modules.pop(name, None)
