@@ -1,0 +1,210 @@
+"""Learning curves: from experiments to pooled lines, and from those to a figure or a csv of the plotted numbers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlkit.viz import style
+from rlkit.viz.experiments import Experiment
+from rlkit.viz.grouping import differing_keys, group_runs
+from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, axis_name
+from rlkit.viz.references import REFERENCES, WAYPOINT_LABEL, Reference
+from rlkit.viz.stats import Curve, Pooled, clean_curve, pool
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CSV_HEADER = ("env_name", "y", "group", "num_seeds", "x", "center", "low", "high", "seeds_here")
+PANEL_SIZE = (4.6, 3.1)  # inches
+REFERENCE_REACH = 1.25  # waypoints further right than this much of the data's range are not drawn
+STATISTIC_NAMES = {"mean": "mean", "iqm": "interquartile mean"}
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """What to draw.
+
+    Attributes:
+        x: column of the x axis.
+        ys: columns, one row of panels each.
+        group: config keys; None: whatever differs between the runs of a panel.
+        statistic: "mean" or "iqm".
+        smooth: points of the moving average over each run, before pooling.
+        reference: draw the levels that others reach.
+        seeds: draw each run as a thin line too.
+    """
+
+    x: str = X_DEFAULT
+    ys: Sequence[str] = (Y_DEFAULT,)
+    group: Sequence[str] | None = None
+    statistic: str = "mean"
+    smooth: int = 1
+    reference: bool = False
+    seeds: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One group's pooled curve and the runs in it."""
+
+    label: str
+    pooled: Pooled
+    runs: list[Curve] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: the lines of one task family and one column."""
+
+    env_name: str
+    y: str
+    lines: list[Line]
+
+
+def build_panels(experiments: Sequence[Experiment], options: CurveOptions) -> list[Panel]:
+    """Pool the runs; returns of different task families do not compare, so each gets its own panels.
+
+    Returns:
+        Panels by column first, then by task family; groups without a single point are left out.
+    """
+    by_env: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        by_env.setdefault(experiment.env_name, []).append(experiment)
+    panels = []
+    for y in options.ys:
+        for env_name, members in sorted(by_env.items()):
+            panels.append(Panel(env_name, y, _lines(members, y, options)))
+    return panels
+
+
+def _lines(members: Sequence[Experiment], y: str, options: CurveOptions) -> list[Line]:
+    keys = differing_keys(members) if options.group is None else list(options.group)
+    lines = []
+    for group in group_runs(members, keys):
+        runs = [run_curve(member, options.x, y, options.smooth) for member in group.members]
+        runs = [run for run in runs if len(run.x)]
+        if runs:
+            lines.append(Line(group.label, pool(runs, options.statistic), runs))
+    return lines
+
+
+def run_curve(experiment: Experiment, x: str, y: str, smooth: int = 1) -> Curve:
+    """One run's finite points."""
+    return clean_curve(experiment.progress.column(x), experiment.progress.column(y), smooth)
+
+
+def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
+    """One figure with a row per column drawn and a column per task family."""
+    num_rows = len(options.ys)
+    num_columns = max(1, len(panels) // max(num_rows, 1))
+    labels = [style.label_width(_label_texts(panel, options)) for panel in panels]
+    widths = [PANEL_SIZE[0] + max(labels[column::num_columns], default=0.0) for column in range(num_columns)]
+    with style.styled():
+        figure = style.new_figure(sum(widths), PANEL_SIZE[1] * num_rows + 0.3)
+        grid = figure.subplots(num_rows, num_columns, squeeze=False)
+        for axes, panel in zip(grid.ravel(), panels, strict=True):
+            draw_panel(axes, panel, options)
+        for axes in grid[-1]:
+            axes.set_xlabel(axis_name(options.x))
+        figure.supxlabel(caption(panels, options), fontsize=7, color=style.GREY, x=0.01, ha="left")
+    return figure
+
+
+def _label_texts(panel: Panel, options: CurveOptions) -> list[str]:
+    """What is written beside the panel: nothing where a single line needs no name."""
+    reference = REFERENCES.get(panel.env_name) if options.reference and panel.y == Y_DEFAULT else None
+    texts = [*reference.levels, WAYPOINT_LABEL] if reference else []
+    return texts + [line.label for line in panel.lines] if texts or len(panel.lines) > 1 else []
+
+
+def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
+    """Draw the lines of one panel, their bands and labels."""
+    axes.set_title(panel.env_name)
+    axes.set_ylabel(axis_name(panel.y))
+    style.short_numbers(axes, "x")
+    ends = []
+    for index, line in enumerate(panel.lines):
+        look = style.line_style(index)
+        if options.seeds:
+            for run in line.runs:
+                axes.plot(run.x, run.y, color=look["color"], linewidth=0.6, alpha=0.45)
+        _draw_pooled(axes, line.pooled, look)
+        ends.append((float(line.pooled.x[-1]), float(line.pooled.center[-1]), line.label, look["color"]))
+    if not panel.lines:
+        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color=style.GREY)
+        return
+    axes.margins(x=0.0)
+    reference = REFERENCES.get(panel.env_name)
+    if options.reference and reference and panel.y == Y_DEFAULT:
+        ends += _draw_reference(axes, reference, options.x)
+    if _label_texts(panel, options):
+        style.label_lines(axes, ends)
+
+
+def _draw_pooled(axes: Axes, pooled: Pooled, look: dict[str, Any]) -> None:
+    """Solid where all seeds contribute, thin where some have ended or not begun."""
+    color = look["color"]
+    full = pooled.count == pooled.count.max()
+    marker = "o" if len(pooled.x) == 1 else None
+    axes.plot(pooled.x, pooled.center, linewidth=0.9, color=color, linestyle=look["linestyle"], marker=marker)
+    axes.plot(pooled.x, np.where(full, pooled.center, np.nan), **look)
+    axes.fill_between(pooled.x, pooled.low, pooled.high, color=color, alpha=0.18, linewidth=0)
+
+
+def _draw_reference(axes: Axes, reference: Reference, x: str) -> list[tuple[float, float, str, str]]:
+    x_low, x_high = axes.get_xlim()
+    reach = x_low + REFERENCE_REACH * (x_high - x_low)
+    points = [point for point in reference.waypoints if x == X_DEFAULT and point[0] <= reach]
+    ends = []
+    for name, level in reference.levels.items():
+        axes.axhline(level, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        ends.append((x_high, level, name, style.GREY))
+    if points:
+        axes.scatter(
+            [steps for steps, _ in points],
+            [level for _, level in points],
+            marker="D",
+            s=22,
+            color=style.GREY,
+            zorder=4,
+        )
+        ends.append((*points[-1], WAYPOINT_LABEL, style.GREY))
+    right = max([x_high, *(1.02 * point[0] for point in points)])
+    axes.set_xlim(x_low, right)
+    return [(right if text in reference.levels else end_x, y, text, color) for end_x, y, text, color in ends]
+
+
+def caption(panels: Sequence[Panel], options: CurveOptions) -> str:
+    """What lines and bands mean, for the foot of the figure."""
+    sizes = {len(line.runs) for panel in panels for line in panel.lines}
+    if not sizes:
+        return "No points to draw."
+    if sizes == {1}:
+        text = "One run per line"
+    else:
+        seeds = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+        name = STATISTIC_NAMES[options.statistic]
+        text = f"Line: {name} of {seeds} seeds; band: 95 % bootstrap confidence interval"
+    if any((line.pooled.count < line.pooled.count.max()).any() for panel in panels for line in panel.lines):
+        text += "; thin where some seeds are missing"
+    return text + (f"; moving average over {options.smooth} points." if options.smooth > 1 else ".")
+
+
+def write_csv(panels: Sequence[Panel], path: Path) -> None:
+    """Write the plotted numbers, one row per point of each line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CSV_HEADER)
+        for panel in panels:
+            for line in panel.lines:
+                p = line.pooled
+                for row in zip(p.x, p.center, p.low, p.high, p.count, strict=True):
+                    writer.writerow([panel.env_name, panel.y, line.label, len(line.runs), *(v.item() for v in row)])

@@ -1,0 +1,188 @@
+"""Experiment folders: finding them, and reading config, status and progress so that nothing half written hurts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlkit.viz.errors import BadInput
+from rlkit.viz.progress import ProgressFile
+
+PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
+MARKERS = (PROGRESS, VARIANT)
+"""A folder that holds one of these is an experiment."""
+SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
+STATES = ("running", "silent", "finished", "failed", "interrupted", "unknown")
+
+Config = dict[str, Any]
+"""Settings by dotted key; lists as JSON text, so that every value can be compared and printed."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run says about itself.
+
+    Attributes:
+        state: one of STATES.
+        iteration: the last one finished, -1 if not known.
+        updated: unix seconds of the last sign of life, 0 if there was none.
+    """
+
+    state: str = "unknown"
+    iteration: int = -1
+    updated: float = 0.0
+
+
+class Experiment:
+    """One experiment folder; call `refresh` before reading and whenever news are wanted."""
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.name
+        self.progress = ProgressFile(path / PROGRESS)
+        self.config: Config = {}
+        self.status = Status()
+        self._config_problem = ""
+        self._said: Any = None
+        self._stamps: dict[str, tuple[int, int] | None] = {}
+
+    def refresh(self) -> bool:
+        """Read what changed on disk; returns whether anything did."""
+        changed = self.progress.refresh()
+        if self._is_new(VARIANT):
+            self.config, self._config_problem = read_config(self.path / VARIANT)
+            changed = True
+        if self._is_new(STATUS) or changed:
+            self._said = read_json(self.path / STATUS)
+            changed = True
+        status = self._current_status()
+        changed |= status.state != self.status.state
+        self.status = status
+        return changed
+
+    @property
+    def seed(self) -> Any:
+        """The run's seed, None where it is not known."""
+        return self.config.get("seed")
+
+    @property
+    def env_name(self) -> str:
+        """The task family, or the parent folder's name where there is no config."""
+        return str(self.config.get("env_name", self.path.parent.name or "unknown"))
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read, one line each."""
+        found = [self._config_problem, self.progress.problem]
+        if not self.progress.problem and self.progress.num_rows == 0:
+            found.append("no rows yet")
+        return [problem for problem in found if problem]
+
+    def _is_new(self, file_name: str) -> bool:
+        try:
+            info = os.stat(self.path / file_name)
+            stamp = (info.st_size, info.st_mtime_ns)
+        except OSError:
+            stamp = None
+        is_new = file_name not in self._stamps or self._stamps[file_name] != stamp
+        self._stamps[file_name] = stamp
+        return is_new
+
+    def _current_status(self) -> Status:
+        said = self._said if isinstance(self._said, dict) else {}
+        state = said.get("state")
+        updated, iteration = _as_float(said.get("updated"), 0.0), int(_as_float(said.get("iteration"), -1))
+        if not updated:
+            updated = _modified(self.path / PROGRESS)
+        if state not in STATES:
+            state = "unknown"
+        if state == "running" and time.time() - updated > SILENT_AFTER_S:
+            state = "silent"
+        if iteration < 0:
+            iteration = self.progress.num_rows - 1
+        return Status(state, iteration, updated)
+
+
+def find_experiments(paths: Iterable[Path]) -> list[Experiment]:
+    """Every experiment at or below `paths`, each once, in the order of the paths and then by name.
+
+    Raises:
+        BadInput: a path does not exist or is a file that is no progress.csv.
+    """
+    found: dict[Path, Experiment] = {}
+    for path in paths:
+        for folder, name in _folders_below(path):
+            found.setdefault(folder.resolve(), Experiment(folder, name))
+    return list(found.values())
+
+
+def _folders_below(path: Path) -> Iterator[tuple[Path, str]]:
+    if not path.exists():
+        raise BadInput(f"{path}: no such file or folder")
+    if path.is_file():
+        if path.name not in MARKERS:
+            raise BadInput(f"{path}: not an experiment: name a folder or a {PROGRESS}")
+        path = path.parent
+        yield path, path.resolve().name
+        return
+    for folder in walk_experiments(path):
+        relative = folder.relative_to(path).as_posix()
+        yield folder, path.resolve().name if relative == "." else relative
+
+
+def walk_experiments(root: Path) -> Iterator[Path]:
+    """Experiment folders at or below `root`, sorted; links and hidden folders are not followed, nor is anything
+    looked for inside an experiment.
+    """
+    for folder, subfolders, files in os.walk(root):
+        if any(marker in files for marker in MARKERS):
+            subfolders.clear()
+            yield Path(folder)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+
+
+def read_config(path: Path) -> tuple[Config, str]:
+    """The settings of a variant.json by dotted key, and what was wrong with it ("" if nothing)."""
+    if not path.exists():
+        return {}, f"no {path.name}"
+    tree = read_json(path)
+    if not isinstance(tree, dict):
+        return {}, f"{path.name}: not a JSON object"
+    return flatten(tree), ""
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Config:
+    """Join nested keys with dots; anything but a number, a text, a switch or null becomes JSON text."""
+    flat: Config = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            plain = value is None or isinstance(value, bool | int | float | str)
+            flat[f"{prefix}{key}"] = value if plain else json.dumps(value)
+    return flat
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content; None where it is missing, half written or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _as_float(value: Any, default: float) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    return float(value) if is_number else default
+
+
+def _modified(path: Path) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0

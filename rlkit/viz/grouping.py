@@ -1,0 +1,101 @@
+"""Which runs belong together: groups by config values, and what to call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rlkit.viz.errors import BadInput, nearest
+from rlkit.viz.experiments import Experiment
+
+NOT_A_DIFFERENCE = ("seed", "exp_name", "util_params.", "algo_params.num_iterations")
+"""Keys, or beginnings of keys, that say where, how long and as which repetition a run ran, not what it is."""
+NO_CONFIG = "no variant.json"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that are pooled, usually those that differ by their seed alone."""
+
+    label: str
+    members: list[Experiment]
+
+
+def differing_keys(experiments: Sequence[Experiment]) -> list[str]:
+    """Config keys with more than one value among the runs that have them; seeds and machine settings aside."""
+    values: dict[str, set[str]] = {}
+    for experiment in experiments:
+        for key, value in experiment.config.items():
+            values.setdefault(key, set()).add(show_value(value))
+    return [key for key, seen in values.items() if len(seen) > 1 and not key.startswith(NOT_A_DIFFERENCE)]
+
+
+def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:
+    """The full config key that `name` stands for; its last part is enough where that is unambiguous.
+
+    Raises:
+        BadInput: no run has such a key, or several keys end in it.
+    """
+    keys = sorted({key for experiment in experiments for key in experiment.config})
+    if name in keys:
+        return name
+    ending = [key for key in keys if key.endswith(f".{name}")]
+    if len(ending) == 1:
+        return ending[0]
+    if ending:
+        raise BadInput(f"config key '{name}' is ambiguous: " + ", ".join(f"'{key}'" for key in ending))
+    raise BadInput(f"no run has the config key '{name}'; {nearest(name, keys)}")
+
+
+def group_runs(experiments: Sequence[Experiment], keys: Sequence[str]) -> list[Group]:
+    """Put runs together that agree in all `keys`, sorted by those values, numbers as numbers.
+
+    With no keys all runs make one group. Runs without a config stand alone, under their folder's name, where there
+    are keys to tell them apart.
+    """
+    members: dict[tuple[str, ...], list[Experiment]] = {}
+    order: dict[tuple[str, ...], tuple[Any, ...]] = {}
+    identity: tuple[str, ...]
+    for experiment in experiments:
+        if keys and not experiment.config:
+            identity = (f"{experiment.name} ({NO_CONFIG})",)
+            order[identity] = (2, identity)
+        else:
+            identity = tuple(f"{key}={show_value(experiment.config.get(key))}" for key in keys)
+            order[identity] = (1, tuple(_sort_rank(experiment.config.get(key)) for key in keys))
+        members.setdefault(identity, []).append(experiment)
+    return [Group(_label(one, keys, members[one]), members[one]) for one in sorted(members, key=order.__getitem__)]
+
+
+def _label(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Experiment]) -> str:
+    if not keys:
+        return " / ".join(sorted({member.env_name for member in members}))
+    if len(identity) != len(keys) or not members[0].config:
+        return identity[0]
+    if keys == ["env_name"]:
+        return show_value(members[0].config.get("env_name"))
+    return ", ".join(short(key, keys) + text[len(key) :] for key, text in zip(keys, identity, strict=True))
+
+
+def short(key: str, among: Sequence[str]) -> str:
+    """The last part of a dotted key, or all of it where another key ends alike."""
+    last = key.rsplit(".", 1)[-1]
+    return key if sum(other.rsplit(".", 1)[-1] == last for other in among) > 1 else last
+
+
+def show_value(value: Any) -> str:
+    """A config value as a short text; equal numbers give equal texts."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value)
+
+
+def _sort_rank(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, bool | int | float) and value == value:
+        return (0, float(value), "")
+    return (1, 0.0, show_value(value))

@@ -1,0 +1,200 @@
+"""Drawings of one evaluation, each into given axes: adaptation, return against task, belief, trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlkit.viz import style
+from rlkit.viz.evaluation import Evaluation, FloatArray, Task, TaskParameter, task_parameter
+from rlkit.viz.stats import bootstrap_band
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BEFORE, AFTER = style.COLORS[5], style.COLORS[0]
+GOAL_RADIUS = 0.2  # of the sparse point robot's reward
+UNIT = 1.0
+MIN_TASKS = 5  # for a band over tasks
+
+
+def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = None) -> None:
+    """Return by trajectory number: each task as a thin line, their mean with its 95 % band on top.
+
+    Where there are fewer than MIN_TASKS tasks, each of their evaluations counts for itself.
+
+    Args:
+        axes: where.
+        evaluation: at least one trajectory.
+        num_prior: trajectories with z from the prior; None if not known.
+    """
+    returns = _returns_by_task(evaluation)
+    numbers = np.arange(1, returns.shape[1] + 1)
+    axes.plot(numbers, returns.T, color=style.GREY, linewidth=0.6, alpha=0.4)
+    means, low, high = np.array([_mean_and_band(column) for column in returns.T]).T
+    axes.fill_between(numbers, low, high, color=AFTER, alpha=0.25, linewidth=0)
+    axes.plot(numbers, means, color=AFTER, marker="o", markersize=4)
+    axes.set_xticks(numbers if len(numbers) <= 20 else numbers[:: len(numbers) // 10])
+    axes.set_xlim(0.8, len(numbers) + 0.2)
+    axes.set_xlabel("Trajectory")
+    axes.set_ylabel("Return on unseen tasks")
+    if num_prior is not None and 0 < num_prior < len(numbers):
+        axes.axvspan(0.8, num_prior + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
+        for x, side, text in ((num_prior + 0.45, "right", "z ~ prior"), (num_prior + 0.55, "left", "z ~ q(z|c)")):
+            place = (x, 1.0)
+            axes.text(*place, text, transform=axes.get_xaxis_transform(), ha=side, va="bottom", color=style.GREY)
+
+
+def _returns_by_task(evaluation: Evaluation) -> FloatArray:
+    """(tasks, trajectories), or (lanes, trajectories) where there are few tasks."""
+    if len(np.unique(evaluation.tasks)) < MIN_TASKS:
+        return evaluation.returns
+    columns = [evaluation.by_task(evaluation.returns[:, i])[1] for i in range(evaluation.returns.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _mean_and_band(values: FloatArray) -> tuple[float, float, float]:
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return (np.nan, np.nan, np.nan)
+    low, high = bootstrap_band(values[:, None].astype(np.float64), "mean")
+    return float(values.mean()), float(low[0]), float(high[0])
+
+
+def draw_return_by_task(axes: Axes, evaluation: Evaluation, tasks: Sequence[Task]) -> None:
+    """Return before and after adaptation against what the tasks differ by; in the plane where that is a point."""
+    indices, after = evaluation.by_task(evaluation.last_returns)
+    _, before = evaluation.by_task(evaluation.first_returns)
+    parameter = _parameter_of(indices, tasks)
+    if parameter is not None and parameter.is_plane:
+        _draw_plane(axes, parameter, after)
+    elif parameter is not None and parameter.is_categorical:
+        _draw_categories(axes, evaluation, parameter, indices)
+    else:
+        _draw_line_of_tasks(axes, parameter, before, after)
+
+
+def _parameter_of(indices: Any, tasks: Sequence[Task]) -> TaskParameter | None:
+    if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(tasks):
+        return None
+    return task_parameter([tasks[index] for index in indices])
+
+
+def _draw_plane(axes: Axes, parameter: TaskParameter, after: FloatArray) -> None:
+    x, y = parameter.values.T
+    points = axes.scatter(x, y, c=after, cmap=style.SEQUENTIAL, s=70, edgecolor="white", linewidth=0.8)
+    axes.figure.colorbar(points, ax=axes, label="Return after adaptation", shrink=0.85)
+    axes.plot(0, 0, marker="+", color=style.GREY, markersize=9)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.1)
+    axes.set_xlabel(f"{parameter.label}, x")
+    axes.set_ylabel(f"{parameter.label}, y")
+
+
+def _draw_categories(axes: Axes, evaluation: Evaluation, parameter: TaskParameter, indices: Any) -> None:
+    rng = np.random.default_rng(0)
+    for place, value in enumerate(np.unique(parameter.values)):
+        lanes = np.isin(evaluation.tasks, indices[parameter.values == value])
+        for offset, returns, color, inside in (
+            (-0.15, evaluation.first_returns, BEFORE, "white"),
+            (0.15, evaluation.last_returns, AFTER, AFTER),
+        ):
+            x = place + offset + rng.uniform(-0.05, 0.05, lanes.sum())
+            axes.plot(x, returns[lanes], linestyle="none", marker="o", markersize=5, color=color, mfc=inside)
+    axes.set_xticks(range(len(np.unique(parameter.values))), [f"{value:g}" for value in np.unique(parameter.values)])
+    axes.margins(x=0.3)
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel(parameter.label.capitalize())
+    _name_before_and_after(axes)
+
+
+def _draw_line_of_tasks(axes: Axes, parameter: TaskParameter | None, before: FloatArray, after: FloatArray) -> None:
+    if parameter is None:
+        order = np.argsort(after)
+        x, before, after = np.arange(1.0, len(order) + 1), before[order], after[order]
+        axes.set_xlabel("Unseen tasks, sorted by return after adaptation")
+    else:
+        x = parameter.values
+        axes.set_xlabel(parameter.label.capitalize())
+    axes.vlines(x, before, after, color="#c8c8c8", linewidth=0.8, zorder=1)
+    axes.plot(x, before, linestyle="none", marker="o", markersize=5, color=BEFORE, markerfacecolor="white")
+    axes.plot(x, after, linestyle="none", marker="o", markersize=5, color=AFTER)
+    _name_before_and_after(axes)
+
+
+def _name_before_and_after(axes: Axes) -> None:
+    axes.set_ylabel("Return on unseen tasks")
+    for x, side, text, color in (
+        (0.0, "left", "○ first trajectory", BEFORE),
+        (1.0, "right", "● last trajectory", AFTER),
+    ):
+        axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", color=style.darker(color))
+
+
+def draw_belief(axes: Axes, evaluation: Evaluation, tasks: Sequence[Task]) -> None:
+    """Posterior means in their first two principal directions, coloured by the task's parameter."""
+    assert evaluation.z_mean is not None
+    usable = np.isfinite(evaluation.z_mean).all(axis=1)
+    flat, axis_labels = principal_plane(evaluation.z_mean[usable])
+    lanes = evaluation.tasks[usable]
+    parameter = _parameter_of(lanes, tasks)
+    colors, label = (lanes, "task") if parameter is None else (parameter.values, parameter.label)
+    if parameter is not None and parameter.is_plane:
+        colors, label = (
+            np.arctan2(parameter.values[:, 1], parameter.values[:, 0]),
+            f"angle of {parameter.label} (rad)",
+        )
+    is_angle = "(rad)" in label
+    points = axes.scatter(
+        flat[:, 0],
+        flat[:, 1],
+        c=colors,
+        cmap="twilight" if is_angle else style.SEQUENTIAL,
+        s=24,
+        edgecolor="white",
+        linewidth=0.4,
+    )
+    axes.figure.colorbar(points, ax=axes, label=label, shrink=0.85)
+    axes.set_xlabel(axis_labels[0])
+    axes.set_ylabel(axis_labels[1])
+
+
+def principal_plane(points: FloatArray) -> tuple[FloatArray, tuple[str, str]]:
+    """Points seen along their two directions of largest variance: (points, 2), and the axes' names."""
+    centred = points - points.mean(axis=0) if len(points) else points
+    if points.shape[1] < 2:
+        return np.hstack([centred, np.zeros((len(points), 2 - points.shape[1]))]), ("mean of z", "")
+    _, scale, directions = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+    share = scale**2 / max(float((scale**2).sum()), 1e-12)
+    share = np.append(share, [0.0, 0.0])
+    flat = np.zeros((len(points), 2))
+    flat[:, : min(2, len(directions))] = centred @ directions[:2].T
+    return flat, (f"mean of z, component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
+
+
+def draw_trajectories(axes: Axes, positions: FloatArray, task: Task, lowest: float, highest: float) -> None:
+    """One lane's trajectories on the plane, light to dark as adaptation goes on, and its goal.
+
+    Args:
+        axes: where.
+        positions: (trajectories, steps + 1, 2), nan where there is nothing.
+        task: with a "goal" [x, y], drawn with the radius of the sparse reward.
+        lowest, highest: limits of both axes.
+    """
+    import matplotlib
+    from matplotlib.patches import Circle
+
+    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.08, 1.0, max(len(positions), 2)))
+    for number, path in enumerate(positions):
+        axes.plot(*path.T, color=shades[number], linewidth=1.3, marker=".", markersize=2.5)
+        axes.plot(*path[0], color=shades[number], marker="o", markersize=4, markerfacecolor="white")
+    goal = task_parameter([task])
+    if goal is not None and goal.is_plane:
+        x, y = goal.values[0]
+        axes.add_patch(Circle((x, y), GOAL_RADIUS, color=style.COLORS[1], alpha=0.15, linewidth=0, zorder=0))
+        axes.plot(x, y, marker="*", markersize=11, color=style.COLORS[1], zorder=5, markeredgecolor="white")
+    axes.set_xlim(lowest, highest)
+    axes.set_ylim(lowest, highest)
+    axes.set_aspect("equal")

@@ -1,0 +1,182 @@
+"""One progress.csv, read as it grows: only new bytes are read again, only columns that are asked for become numbers.
+
+A thousand files of 500 rows must open within a second or two, so cells are found with numpy and converted per column.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+COMMA, NEWLINE = ord(","), ord("\n")
+FINGERPRINT_BYTES = 128  # compared before appending, so that a file written anew is noticed
+
+
+class ProgressFile:
+    """The rows of one progress.csv.
+
+    A last line without its newline is still being written and is left out; so are rows with another number of cells
+    than the header. Cells that are no number are nan.
+
+    Attributes:
+        columns: names in the order of the file; empty while there is no header.
+        num_rows: complete rows read so far.
+        problem: why nothing could be read, or "".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.columns: list[str] = []
+        self.num_rows = 0
+        self.problem = ""
+        self._start = self._stop = 0  # bytes of the rows: after the header, after the last complete line
+        self._fingerprint = b""
+        self._values: dict[str, FloatArray] = {}
+
+    def refresh(self) -> bool:
+        """Take in what was appended since the last call, or everything if the file is another one.
+
+        Returns:
+            Whether anything changed.
+        """
+        try:
+            info = os.stat(self.path)
+            stamp = (info.st_ino, info.st_size, info.st_mtime_ns)
+            if stamp == self._stamp:
+                return False
+            before = self._stamp
+            self._stamp = stamp
+            if before is None or before[0] != info.st_ino or not self._read_new_rows():
+                self._forget()
+                self._read_new_rows()
+        except OSError as error:
+            unchanged = self._stamp is None and bool(self.problem)
+            self._forget()
+            self._stamp = None
+            self.problem = f"{self.path.name}: {error.strerror}"
+            return not unchanged
+        return True
+
+    def column(self, name: str) -> FloatArray:
+        """The values of a column, (num_rows,); all nan if the file has no such column or can no longer be read."""
+        if name not in self._values:
+            values = np.full(self.num_rows, np.nan)
+            if name in self.columns:
+                chunk = self._reread()
+                read = cut_columns(chunk, len(self.columns), [self.columns.index(name)])[0]
+                if len(read) == self.num_rows:
+                    values = read
+            self._values[name] = values
+        return self._values[name]
+
+    def _reread(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._start)
+                return file.read(self._stop - self._start)
+        except OSError:
+            return b""
+
+    def _read_new_rows(self) -> bool:
+        """Read from the last known line on; False where the bytes before it are not those seen before."""
+        with self.path.open("rb") as file:
+            file.seek(self._stop - len(self._fingerprint))
+            if file.read(len(self._fingerprint)) != self._fingerprint:
+                return False
+            chunk = file.read()
+        chunk = chunk[: chunk.rfind(b"\n") + 1]
+        if chunk and not self.columns:
+            chunk = self._take_header(chunk)
+        if chunk:
+            self._append(chunk)
+        return True
+
+    def _take_header(self, chunk: bytes) -> bytes:
+        end = chunk.index(b"\n") + 1
+        line = chunk[:end].decode("utf-8-sig", errors="replace").strip()
+        self.columns = [name.strip() for name in _cells(line)]
+        self._start = self._stop = end
+        self._fingerprint = chunk[:end][-FINGERPRINT_BYTES:]
+        if not any(self.columns):
+            self.columns, self.problem = [], f"{self.path.name}: the first line names no columns"
+        return chunk[end:]
+
+    def _append(self, chunk: bytes) -> None:
+        if not self.columns:
+            return
+        names = list(self._values)
+        known = [name for name in names if name in self.columns]
+        first = cut_columns(chunk, len(self.columns), [self.columns.index(name) for name in known] or [0])
+        added = len(first[0])
+        fresh = dict(zip(known, first, strict=False))
+        for name in names:
+            new = fresh.get(name, np.full(added, np.nan))
+            self._values[name] = np.concatenate([self._values[name], new])
+        self.num_rows += added
+        self._stop += len(chunk)
+        self._fingerprint = (self._fingerprint + chunk)[-FINGERPRINT_BYTES:]
+
+
+def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatArray]:
+    """Columns of complete csv lines.
+
+    Args:
+        chunk: lines, each ended by a newline, without the header.
+        width: cells in a row; rows of another length are left out.
+        indices: which columns.
+
+    Returns:
+        One (rows,) array per index.
+    """
+    ends = _regular_ends(chunk, width)
+    if ends is None:
+        return _cut_irregular(chunk, width, indices)
+    starts = np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(ends.shape)
+    return [
+        np.array([_number(chunk[a:b]) for a, b in zip(starts[:, i].tolist(), ends[:, i].tolist(), strict=True)])
+        for i in indices
+    ]
+
+
+def _regular_ends(chunk: bytes, width: int) -> IntArray | None:
+    """Where each cell ends, (rows, width); None unless every line has `width` cells and none is quoted."""
+    if b'"' in chunk:
+        return None
+    marks = np.frombuffer(chunk, np.uint8)
+    ends = np.flatnonzero((marks == COMMA) | (marks == NEWLINE))
+    if len(ends) == 0 or len(ends) % width:
+        return None
+    table = ends.reshape(-1, width)
+    is_line_end = marks[table] == NEWLINE
+    return table if is_line_end[:, -1].all() and is_line_end.sum() == len(table) else None
+
+
+def _cut_irregular(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatArray]:
+    lines = chunk.decode("utf-8", errors="replace").replace("\0", "").splitlines()
+    rows = [row for row in map(_cells, lines) if len(row) == width]
+    return [np.array([_number(row[i]) for row in rows], dtype=np.float64) for i in indices]
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # a cell of more than 128 KiB
+        return []
+
+
+def _number(cell: bytes | str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")

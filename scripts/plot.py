@@ -1,0 +1,137 @@
+"""Draw learning curves of the experiments in PATHs (folders, searched below, or progress.csv files)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from rlkit.viz import style
+from rlkit.viz.command import run_command
+from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
+from rlkit.viz.errors import BadInput
+from rlkit.viz.experiments import Experiment, find_experiments
+from rlkit.viz.grouping import resolve_key
+from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, resolve_column
+from rlkit.viz.report import write_report
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+@click.command(help=__doc__)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("--x", default=X_DEFAULT, show_default=True, metavar="COLUMN", help="Column of the x axis.")
+@click.option(
+    "--y",
+    "ys",
+    multiple=True,
+    default=[Y_DEFAULT],
+    show_default=True,
+    metavar="COLUMN",
+    help="Repeat for more panels.",
+)
+@click.option(
+    "--group",
+    multiple=True,
+    metavar="KEY",
+    help="Config key that tells lines apart, e.g. kl_lambda; repeatable (default: what differs between the runs).",
+)
+@click.option(
+    "--statistic",
+    type=click.Choice(["mean", "iqm"]),
+    default="mean",
+    show_default=True,
+    help="How seeds are pooled: mean or interquartile mean; the band is its 95 % bootstrap interval.",
+)
+@click.option("--smooth", type=click.IntRange(min=1), default=1, metavar="N", help="Moving average over N points.")
+@click.option("--seeds", is_flag=True, help="Draw each run as a thin line too.")
+@click.option("--reference", is_flag=True, help="Draw the levels that trivial policies and other code reach.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the plotted numbers.")
+@click.option("--report", is_flag=True, help="Draw each run's own pictures into its plots/ folder instead.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("learning_curves.png"),
+    show_default=True,
+    metavar="FILE",
+    help="PNG, PDF or SVG.",
+)
+def main(
+    paths: tuple[Path, ...],
+    x: str,
+    ys: tuple[str, ...],
+    group: tuple[str, ...],
+    statistic: str,
+    smooth: int,
+    seeds: bool,
+    reference: bool,
+    csv_path: Path | None,
+    report: bool,
+    output: Path,
+) -> None:
+    """Parse the command line; wrong input ends in one line and exit code 2."""
+    if output.suffix.lower() not in FORMATS:
+        raise BadInput(f"--output: {output} should end in one of {', '.join(FORMATS)}")
+    if report:
+        write_reports(find_experiments(paths), paths)
+        return
+    experiments = read_runs(paths)
+    columns = list(dict.fromkeys(name for experiment in experiments for name in experiment.progress.columns))
+    options = CurveOptions(
+        x=resolve_column(x, columns, "--x"),
+        ys=[resolve_column(y, columns, "--y") for y in ys],
+        group=[resolve_key(key, experiments) for key in group] or None,
+        statistic=statistic,
+        smooth=smooth,
+        reference=reference,
+        seeds=seeds,
+    )
+    draw(experiments, options, output, csv_path)
+
+
+def read_runs(paths: Sequence[Path]) -> list[Experiment]:
+    """The runs that have rows; the others are named on stderr.
+
+    Raises:
+        BadInput: there is none.
+    """
+    experiments = find_experiments(paths)
+    for experiment in experiments:
+        experiment.refresh()
+        for problem in experiment.problems:
+            click.echo(f"note: {experiment.path}: {problem}", err=True)
+    with_rows = [experiment for experiment in experiments if experiment.progress.num_rows]
+    if not with_rows:
+        raise BadInput(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
+    return with_rows
+
+
+def draw(experiments: Sequence[Experiment], options: CurveOptions, output: Path, csv_path: Path | None) -> None:
+    """Write the figure, and the numbers where asked to, and name the files."""
+    panels = build_panels(experiments, options)
+    click.echo(style.save(draw_curves(panels, options), output))
+    if csv_path is not None:
+        write_csv(panels, csv_path)
+        click.echo(csv_path)
+
+
+def write_reports(experiments: Sequence[Experiment], paths: Sequence[Path]) -> None:
+    """Draw the pictures of every experiment and name them.
+
+    Raises:
+        BadInput: there are no experiments.
+    """
+    if not experiments:
+        raise BadInput(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
+    for experiment in experiments:
+        pictures = write_report(experiment.path)
+        for picture in pictures:
+            click.echo(picture)
+        if not pictures:
+            click.echo(f"note: {experiment.path}: nothing to draw yet", err=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,143 @@
+"""Experiments are found below any folder and read whatever state their files are in."""
+
+import json
+import time
+
+import pytest
+from viz.synthetic import make_config, make_run
+
+from rlkit.viz.errors import BadInput
+from rlkit.viz.experiments import SILENT_AFTER_S, Experiment, find_experiments, flatten
+from rlkit.viz.grouping import differing_keys, group_runs, resolve_key
+
+
+def loaded(folder):
+    experiment = Experiment(folder)
+    experiment.refresh()
+    return experiment
+
+
+def runs(tmp_path, **configs):
+    return [loaded(make_run(tmp_path / name, [1.0, 2.0], config)) for name, config in configs.items()]
+
+
+def test_finds_folders_files_and_each_only_once(tmp_path):
+    make_run(tmp_path / "a" / "x", [1])
+    make_run(tmp_path / "b c" / "ü;'$&<y>", [1])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    make_run(tmp_path / ".hidden" / "z", [1])
+    found = find_experiments([tmp_path, tmp_path / "a" / "x", tmp_path / "a" / "x" / "progress.csv"])
+    assert [experiment.name for experiment in found] == ["a/x", "b c/ü;'$&<y>"]
+
+
+def test_links_are_not_followed(tmp_path):
+    make_run(tmp_path / "outside", [1])
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "root" / "circle").symlink_to(tmp_path / "root")
+    assert find_experiments([tmp_path / "root"]) == []
+
+
+def test_wrong_paths_are_named(tmp_path):
+    with pytest.raises(BadInput, match=r"nowhere: no such"):
+        find_experiments([tmp_path / "nowhere"])
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(BadInput, match=r"notes\.txt: not an experiment"):
+        find_experiments([tmp_path / "notes.txt"])
+
+
+def test_config_is_flattened_with_dots():
+    flat = flatten({"a": {"b": {"c": 1}, "d": None}, "e": [1, 2], "f": True})
+    assert flat == {"a.b.c": 1, "a.d": None, "e": "[1, 2]", "f": True}
+
+
+@pytest.mark.parametrize(
+    "variant", [None, "", "{", "[]", '{"env_name": ', "\ud83d".encode("utf-16", "surrogatepass")]
+)
+def test_missing_or_broken_variant(tmp_path, variant):
+    folder = make_run(tmp_path / "cheetah-dir" / "run", [1.0])
+    (folder / "variant.json").unlink()
+    if variant is not None:
+        data = variant if isinstance(variant, bytes) else variant.encode()
+        (folder / "variant.json").write_bytes(data)
+    experiment = loaded(folder)
+    assert experiment.config == {}
+    assert experiment.env_name == "cheetah-dir"
+    assert any("variant.json" in problem for problem in experiment.problems)
+    assert experiment.progress.column("AverageReturn") == [1.0]
+
+
+def test_status(tmp_path):
+    folder = make_run(tmp_path, [1, 2, 3], state="running")
+    experiment = loaded(folder)
+    assert (experiment.status.state, experiment.status.iteration) == ("running", 2)
+    now = time.time()
+    (folder / "status.json").write_text(json.dumps({"state": "finished", "iteration": 9, "updated": now}))
+    assert experiment.refresh()
+    assert (experiment.status.state, experiment.status.iteration, experiment.status.updated) == ("finished", 9, now)
+    assert not experiment.refresh()
+
+
+@pytest.mark.parametrize("text", ["{", '{"state": ["x"], "updated": "soon", "iteration": true}', '{"state": "odd"}'])
+def test_broken_status_falls_back_to_the_rows(tmp_path, text):
+    folder = make_run(tmp_path, [1, 2, 3])
+    (folder / "status.json").write_text(text)
+    status = loaded(folder).status
+    assert (status.state, status.iteration) == ("unknown", 2)
+    assert status.updated > 0
+
+
+def test_a_run_without_news_is_silent(tmp_path):
+    folder = make_run(tmp_path, [1], state="running", updated=time.time() - SILENT_AFTER_S - 5)
+    assert loaded(folder).status.state == "silent"
+
+
+def test_deleted_folder_is_reported_not_raised(tmp_path):
+    folder = make_run(tmp_path / "run", [1])
+    experiment = loaded(folder)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    assert experiment.refresh()
+    assert experiment.problems
+
+
+def test_what_differs_ignores_seeds_and_machines(tmp_path):
+    members = runs(
+        tmp_path,
+        a=make_config(seed=0, kl_lambda=0.1),
+        b=make_config(seed=1, kl_lambda=0.1),
+        c=make_config(seed=0, kl_lambda=1),
+    )
+    assert differing_keys(members) == ["algo_params.kl_lambda"]
+    groups = group_runs(members, differing_keys(members))
+    assert [(group.label, len(group.members)) for group in groups] == [("kl_lambda=0.1", 2), ("kl_lambda=1", 1)]
+
+
+def test_groups_sort_numbers_as_numbers_and_equal_numbers_agree(tmp_path):
+    members = runs(tmp_path, **{f"r{i}": make_config(kl_lambda=k) for i, k in enumerate([10, 2, 2.0, None])})
+    labels = [group.label for group in group_runs(members, ["algo_params.kl_lambda"])]
+    assert labels == ["kl_lambda=2", "kl_lambda=10", "kl_lambda=none"]
+
+
+def test_a_key_that_old_runs_lack_is_no_difference(tmp_path):
+    members = runs(tmp_path, old=make_config(), new=make_config(brand_new=3))
+    assert differing_keys(members) == []
+
+
+def test_runs_without_config_stand_alone(tmp_path):
+    members = runs(tmp_path, a=make_config(), b=make_config(kl_lambda=5))
+    (tmp_path / "b" / "variant.json").unlink()
+    members[1].refresh()
+    labels = [group.label for group in group_runs(members, ["algo_params.kl_lambda"])]
+    assert labels == ["kl_lambda=0.1", "b (no variant.json)"]
+
+
+def test_short_keys(tmp_path):
+    members = runs(tmp_path, a=make_config(kl_lambda=1, other={"kl_lambda": 2}))
+    assert resolve_key("meta_batch", members) == "algo_params.meta_batch"
+    with pytest.raises(BadInput, match="ambiguous"):
+        resolve_key("kl_lambda", members)
+    with pytest.raises(BadInput, match=r"nearest are 'algo_params\.meta_batch'"):
+        resolve_key("meta_bach", members)
