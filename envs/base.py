@@ -1,13 +1,14 @@
-"""MetaEnv: N simulations stepped together, each with its own task. A gymnasium vector environment.
+"""MetaEnv: N lanes stepped together, each in its own task. A gymnasium vector environment.
 
-A task family subclasses it (or `MujocoMetaEnv`) and writes observation, reward, termination and task
-distribution once, vectorised over the lanes. `envs.single.SingleEnv` is the same code with one lane.
+It keeps the account of episodes. `envs.family.TaskFamily` is one whose tasks are plain numbers and whose lanes are
+simulated together; `envs.copies.CopiesEnv` runs copies of somebody else's environment. `envs.single.SingleEnv` is
+the same code with one lane.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -25,7 +26,6 @@ Task: TypeAlias = dict[str, Any]
 """One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
 Rng: TypeAlias = np.random.Generator | np.random.RandomState
 
-DEFAULT_TASK_SEED = 1337
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
 
@@ -38,45 +38,37 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     the next `step` resets it; with `AutoresetMode.DISABLED` the caller does, by `reset(options={"reset_mask": ...})`.
 
     Attributes:
-        tasks: the task set, one `Task` per index.
+        tasks: the task set, by index.
         lane_tasks: (num_envs,) index into `tasks` of each lane.
         action_dim, observation_dim: sizes of one lane's vectors.
         has_sparse_reward: whether `info["sparse_reward"]` is given at each step.
     """
 
-    action_dim: ClassVar[int]
-    observation_dim: ClassVar[int]
+    action_dim: int
+    observation_dim: int
+    tasks: list[Any]
     default_max_path_length: ClassVar[int] = 200
-    has_sparse_reward: ClassVar[bool] = False
+    has_sparse_reward: bool = False
     metadata = RENDER_METADATA
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
-        n_tasks: int = 2,
-        randomize_tasks: bool = True,
-        task_seed: int = DEFAULT_TASK_SEED,
-        tasks: Sequence[Task] | None = None,
         max_path_length: int | None = None,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        """Build the lanes and draw the task set.
+        """Set up the lanes; the subclass gives them tasks.
 
         Args:
             num_envs: number of lanes N. Lane i starts with task i modulo the number of tasks.
-            n_tasks: number of tasks to draw.
-            randomize_tasks: draw tasks at random; otherwise take the family's evenly spaced set, in order.
-            task_seed: seed of the draw; the tasks depend on nothing else.
-            tasks: take these tasks instead of drawing any.
             max_path_length: steps until truncation; None takes the family's.
             autoreset_mode: NEXT_STEP or DISABLED.
             render_mode: None, or "rgb_array" for `render`.
 
         Raises:
-            ValueError: a count below 1, an autoreset or render mode that there is not, or tasks that the family
-                does not have.
+            ValueError: a count below 1, or an autoreset or render mode that there is not.
         """
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
@@ -97,28 +89,16 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
+        self.lane_tasks: IndexArray = np.zeros(num_envs, dtype=np.int64)
         self._path_length = np.zeros(num_envs, dtype=np.int64)
         self._terminated = np.zeros(num_envs, dtype=bool)
         self._truncated = np.ones(num_envs, dtype=bool)  # no lane is live before its first reset
 
-        self.tasks: list[Task] = []
-        self._task_arrays: dict[str, NDArray[Any]] = {}
-        self._task_values: dict[str, NDArray[Any]] = {}
-        self.set_task_list(self._draw_tasks(n_tasks, randomize_tasks, task_seed) if tasks is None else tasks)
-
     # ---- what a family writes ----------------------------------------------------------------------------
 
     @abstractmethod
-    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Any]:
         """Draw `num_tasks` tasks from the family's distribution with `rng`."""
-
-    @abstractmethod
-    def spaced_tasks(self, num_tasks: int) -> list[Task]:
-        """`num_tasks` tasks spread evenly over the family's range, in order.
-
-        Raises:
-            ValueError: the family has no such set.
-        """
 
     @abstractmethod
     def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
@@ -142,51 +122,13 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         """Picture of one lane, (height, width, 3)."""
 
     @abstractmethod
-    def task_caption(self, task: Task) -> str:
+    def task_caption(self, task: Any) -> str:
         """A task in a few words, with units."""
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        """Look at one task of the right names and shapes.
-
-        Raises:
-            ValueError: a value that the family's distribution cannot give.
-        """
-
     def _tasks_changed(self, lanes: IndexArray) -> None:
-        """Take note that `lanes` have other tasks now, whose values are in `task_value`."""
+        """Take note that `lanes` have other tasks now."""
 
     # ---- tasks -------------------------------------------------------------------------------------------
-
-    def _draw_tasks(self, n_tasks: int, randomize_tasks: bool, task_seed: int) -> list[Task]:
-        if n_tasks < 1:
-            raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
-        if randomize_tasks:
-            return self.sample_tasks(n_tasks, np.random.RandomState(task_seed))
-        return self.spaced_tasks(n_tasks)
-
-    def set_task_list(self, tasks: Sequence[Task]) -> None:
-        """Replace the task set; lane i gets task i modulo the number of tasks.
-
-        Raises:
-            ValueError: no task, or a task whose names, shapes or values the family does not have.
-        """
-        if not tasks:
-            raise ValueError("the task list is empty")
-        template = self.sample_tasks(1, np.random.RandomState(0))[0]
-        entries = [self._checked_task(i, task, template) for i, task in enumerate(tasks)]
-        self._task_arrays = {name: np.array([entry[name] for entry in entries]) for name in template}
-        self.tasks = [dict(task) for task in tasks]
-        self.lane_tasks: IndexArray = np.zeros(self.num_envs, dtype=np.int64)
-        self._task_values = {name: values[self.lane_tasks] for name, values in self._task_arrays.items()}
-        self.set_tasks(np.arange(self.num_envs) % len(tasks))
-
-    def _checked_task(self, index: int, task: Mapping[str, Any], template: Task) -> dict[str, NDArray[Any]]:
-        entry = {name: _task_entry(index, task, name, template) for name in template}
-        try:
-            self._check_task(entry)
-        except ValueError as error:
-            raise ValueError(f"task {index}: {error}") from None
-        return entry
 
     def set_tasks(self, indices: ArrayLike, lanes: ArrayLike | None = None) -> None:
         """Put lanes into tasks; takes effect at once, so reset those lanes next.
@@ -208,18 +150,12 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         if index.shape not in ((), where.shape):
             raise ValueError(f"{len(where)} lanes need one task index or {len(where)}, got shape {index.shape}")
         self.lane_tasks[where] = index
-        for name, values in self._task_arrays.items():
-            self._task_values[name][where] = values[self.lane_tasks[where]]
         self._tasks_changed(where)
 
     def reset_task(self, index: int) -> FloatArray:
         """Put every lane into task `index` and reset; returns the observations."""
         self.set_tasks(index)
         return self.reset()[0]
-
-    def task_value(self, name: str) -> NDArray[Any]:
-        """Entry `name` of each lane's task, (num_envs, ...)."""
-        return self._task_values[name]
 
     # ---- gymnasium.vector.VectorEnv ----------------------------------------------------------------------
 
@@ -270,13 +206,13 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         if lanes is None:
             self._path_length += 1
             self._terminated = terminated
-            self._truncated = self._path_length >= self.max_path_length
+            self._truncated = self._cut()
         else:
             reward = np.where(live, reward, 0.0)
             info = {name: _zero_unless(live, value) for name, value in info.items()}
             self._path_length[lanes] += 1
             self._terminated = np.where(live, terminated, self._terminated)
-            self._truncated = np.where(live, self._path_length >= self.max_path_length, self._truncated)
+            self._truncated = np.where(live, self._cut(), self._truncated)
             if self.autoreset_mode is AutoresetMode.NEXT_STEP:
                 self._start_episodes(np.flatnonzero(~live))
         return self._observe(), reward, self._terminated.copy(), self._truncated.copy(), info
@@ -296,6 +232,10 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         """Which lanes (num_envs,) are within an episode; the others are frozen until their reset."""
         return ~(self._terminated | self._truncated)
 
+    def _cut(self) -> BoolArray:
+        """Lanes (num_envs,) whose time is up after this step."""
+        return self._path_length >= self.max_path_length
+
     def _checked(self, actions: ArrayLike, live: BoolArray) -> FloatArray:
         array = np.asarray(actions, dtype=np.float64)
         if array.shape != (self.num_envs, self.action_dim):
@@ -307,34 +247,6 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         return np.clip(array, -1.0, 1.0)
 
 
-def within(name: str, value: NDArray[Any] | float, low: float, high: float, unit: str = "") -> None:
-    """Require `low <= value <= high` for every number of a task's entry.
-
-    Raises:
-        ValueError: a number outside, beyond rounding.
-    """
-    margin = 1e-6 * abs(high)
-    numbers = np.asarray(value)
-    if (numbers < low - margin).any() or (numbers > high + margin).any():
-        raise ValueError(f"{name} must be within {low} and {high}{unit}, got {value}")
-
-
 def _zero_unless(live: BoolArray, value: NDArray[Any]) -> NDArray[Any]:
     """`value` (lanes, ...) with zeros in the lanes that are not live."""
     return np.where(live.reshape(-1, *(1,) * (value.ndim - 1)), value, np.zeros((), value.dtype))
-
-
-def _task_entry(index: int, task: Mapping[str, Any], name: str, template: Task) -> NDArray[Any]:
-    if not isinstance(task, Mapping) or set(task) != set(template):
-        names = sorted(task) if isinstance(task, Mapping) else repr(task)
-        raise ValueError(f"task {index} has the entries {names}, expected {sorted(template)}")
-    expected = np.asarray(template[name], dtype=np.float64)
-    try:
-        value = np.asarray(task[name], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"task {index}: {name} is not made of numbers: {task[name]!r}") from None
-    if value.shape != expected.shape:
-        raise ValueError(f"task {index}: {name} has shape {value.shape}, expected {expected.shape}")
-    if not np.isfinite(value).all():
-        raise ValueError(f"task {index}: {name} is not finite: {task[name]}")
-    return value

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
+from envs.base import BoolArray, FloatArray, Info, Rng, Task
 from envs.directions import FULL_TURN, along
+from envs.family import within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
 from envs.views import Arrow, Disc, View, floor_arrow
 
@@ -36,9 +37,8 @@ class HumanoidDir(MujocoMetaEnv):
     action_dim = 17
     observation_dim = 376
 
-    def __init__(self, num_envs: int = 1, **kwargs: Any) -> None:
-        """As `MujocoMetaEnv`."""
-        super().__init__(num_envs, **kwargs)
+    def _build(self, num_threads: int) -> None:
+        super()._build(num_threads)
         self._mass_fraction = self.model.body_mass / self.model.body_mass.sum()
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:

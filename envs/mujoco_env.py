@@ -11,7 +11,8 @@ import gymnasium
 import mujoco
 import numpy as np
 
-from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, MetaEnv
+from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info
+from envs.family import TaskFamily
 from envs.physics import BatchedPhysics
 from envs.views import Arrow, Disc, View
 
@@ -23,7 +24,7 @@ FORCE_SENSOR = "torso_accelerometer"
 HIDDEN_GROUP = 5  # a group of sites that MuJoCo does not draw
 
 
-class MujocoMetaEnv(MetaEnv):
+class MujocoMetaEnv(TaskFamily):
     """N MuJoCo simulations of one model.
 
     A family names its model file and `frame_skip`, and reads positions, velocities and derived fields of all
@@ -48,13 +49,12 @@ class MujocoMetaEnv(MetaEnv):
     physics_fields: ClassVar[Sequence[str]] = ()
     per_task_params: ClassVar[Sequence[str]] = ()
 
-    def __init__(self, num_envs: int = 1, *, num_threads: int = 0, **kwargs: Any) -> None:
-        """As `MetaEnv`; `num_threads` worker threads for the physics (0: every logical CPU)."""
+    def _build(self, num_threads: int) -> None:
         self.model = self.build_model()
         self.dt = self.model.opt.timestep * self.frame_skip
         self.physics = BatchedPhysics(
             self.model,
-            num_envs,
+            self.num_envs,
             num_threads=num_threads,
             fields=self.physics_fields,
             per_sim_params=self.per_task_params,
@@ -62,7 +62,6 @@ class MujocoMetaEnv(MetaEnv):
         low, high = self.model.actuator_ctrlrange.T
         self._ctrl_offset, self._ctrl_scale = (high + low) / 2, (high - low) / 2
         self._scene: OffscreenScene | None = None
-        super().__init__(num_envs, **kwargs)
         self.metadata = {**self.metadata, "render_fps": round(1 / self.dt)}
 
     @classmethod
@@ -119,6 +118,7 @@ class MujocoMetaEnv(MetaEnv):
         return self._ctrl_offset + self._ctrl_scale * actions
 
     def _tasks_changed(self, lanes: IndexArray) -> None:
+        super()._tasks_changed(lanes)
         for name in self.per_task_params:
             self.physics.param(name)[lanes] = self.task_value(name)[lanes]
 

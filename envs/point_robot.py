@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, MetaEnv, Rng, Task, within
+from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, Rng, Task
+from envs.family import TaskFamily, within
 
 STEP_SIZE = 0.1  # length of a step along each axis at action 1
 GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
 
 
-class PointRobot(MetaEnv):
+class PointRobot(TaskFamily):
     """A point that moves by its action; reward minus the distance to the goal, goals anywhere in [-1, 1]^2."""
 
     action_dim = 2
@@ -22,10 +23,9 @@ class PointRobot(MetaEnv):
     default_max_path_length = 20
     rewarded_radius: ClassVar[float | None] = None  # where a sparse reward is not zero
 
-    def __init__(self, num_envs: int = 1, **kwargs: object) -> None:
-        """As `MetaEnv`."""
-        self._position = np.zeros((num_envs, 2))
-        super().__init__(num_envs, **kwargs)  # type: ignore[arg-type]
+    def _build(self, num_threads: int) -> None:
+        del num_threads  # adding is quick
+        self._position = np.zeros((self.num_envs, 2))
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
         """Goals from U[-1, 1]^2, x and y drawn alternately."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task, within
+from envs.base import BoolArray, FloatArray, Info, Rng, Task
+from envs.family import within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
 from envs.views import View, side_view
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from envs.ant import AntDir, AntGoal
 from envs.base import MetaEnv
+from envs.family import TaskFamily
 from envs.half_cheetah import CheetahDir, CheetahVel
 from envs.humanoid import HumanoidDir
 from envs.point_robot import PointRobot, SparsePointRobot
 from envs.rand_params import HopperRandParams, WalkerRandParams
 
-FAMILIES: dict[str, type[MetaEnv]] = {
+FAMILIES: dict[str, type[TaskFamily]] = {
     "ant-dir": AntDir,
     "ant-goal": AntGoal,
     "cheetah-dir": CheetahDir,
