@@ -117,6 +117,8 @@ DEBUG_SETTINGS: dict[str, int] = {
     "algo_params.num_iterations": 2,
     "algo_params.num_tasks_sample": 2,
     "algo_params.num_train_steps_per_itr": 10,
+    "algo_params.meta_batch": 4,
+    "algo_params.batch_size": 32,
     "algo_params.num_evals": 1,
     "n_train_tasks": 4,
     "n_eval_tasks": 2,

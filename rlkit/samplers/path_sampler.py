@@ -23,8 +23,8 @@ class PathSampler:
         self.max_path_length = env.max_path_length
 
     def seed(self, env_seed: int) -> None:
-        """Seed the resets of the environment (all lanes start an episode, none of which is used)."""
-        self.env.reset(seed=env_seed)
+        """Seed the resets of the environment, starting no episode."""
+        self.env.reset(seed=env_seed, options={"reset_mask": np.zeros(self.num_lanes, dtype=bool)})
 
     def sample(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Iterator[Paths]:
         """One episode for each entry of `tasks`, in pieces of at most `num_lanes`.

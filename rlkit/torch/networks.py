@@ -22,15 +22,19 @@ class MLP(nn.Module):
         self.fc2 = hidden_layer(hidden_dim, hidden_dim, generator)
         self.last_fc = output_layer(hidden_dim, output_dim, OUTPUT_BOUND, generator)
 
-    def features(self, inputs: Tensor) -> Tensor:
-        """The last hidden layer, (..., hidden_dim)."""
-        hidden = F.relu(self.fc0(inputs), inplace=True)
+    def features(self, *inputs: Tensor) -> Tensor:
+        """The last hidden layer for the concatenation of `inputs` along the last axis, (rows, hidden_dim).
+
+        Rows are the leading axes made one: a Linear over more axes gives a view, on which ReLU in place is slow.
+        """
+        hidden = torch.cat(inputs, dim=-1).flatten(end_dim=-2)
+        hidden = F.relu(self.fc0(hidden), inplace=True)
         hidden = F.relu(self.fc1(hidden), inplace=True)
         return F.relu(self.fc2(hidden), inplace=True)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Output for the concatenation of `inputs` along the last axis, (..., output_dim)."""
-        return self.last_fc(self.features(torch.cat(inputs, dim=-1)))
+        return self.last_fc(self.features(*inputs)).view(*inputs[0].shape[:-1], -1)
 
 
 def hidden_layer(input_dim: int, output_dim: int, generator: torch.Generator) -> nn.Linear:

@@ -25,5 +25,7 @@ class TanhGaussianPolicy(MLP):
 
     def distribution(self, obs: Tensor, z: Tensor) -> TanhNormal:
         """pi(. | obs, z) for (..., obs_dim) and (..., latent)."""
-        hidden = self.features(torch.cat([obs, z], dim=-1))
-        return TanhNormal(self.last_fc(hidden), self.last_fc_log_std(hidden).clamp(LOG_STD_MIN, LOG_STD_MAX))
+        hidden = self.features(obs, z)
+        shape = (*obs.shape[:-1], -1)
+        log_std = self.last_fc_log_std(hidden).clamp(LOG_STD_MIN, LOG_STD_MAX)
+        return TanhNormal(self.last_fc(hidden).view(shape), log_std.view(shape))

@@ -1,0 +1,95 @@
+import numpy as np
+import torch
+from fakes import REWARD_COLUMN, SPARSE_OFFSET, FakeAgent, FakeEnv
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.evaluation import Evaluator
+from rlkit.samplers.path_sampler import PathSampler
+
+PRIOR_Z = -1.0
+
+
+def make_evaluator(lengths=None, num_envs=16, **settings):
+    settings = {"num_steps_per_eval": 15, "max_path_length": 5, "num_exp_traj_eval": 1} | settings
+    env, agent = FakeEnv(num_envs, max_path_length=5, lengths=lengths), FakeAgent()
+    return Evaluator(PathSampler(env, agent), agent, torch.Generator(), AlgoParams(**settings)), agent
+
+
+def z_by_trajectory(adaptation):
+    return [paths.action[:, 0, 0].tolist() for _, paths in adaptation.rounds]
+
+
+def test_prior_first_then_the_posterior_of_the_lanes_own_transitions():
+    evaluator, _ = make_evaluator()
+    adaptation = evaluator.adapt(np.array([4, 2, 9]))
+    assert z_by_trajectory(adaptation) == [[PRIOR_Z] * 3, [4, 2, 9], [4, 2, 9]]
+
+
+def test_the_posterior_waits_for_the_exploration_trajectories():
+    evaluator, agent = make_evaluator(num_exp_traj_eval=2)
+    adaptation = evaluator.adapt(np.array([4, 2]))
+    assert z_by_trajectory(adaptation) == [[PRIOR_Z] * 2, [PRIOR_Z] * 2, [4, 2]]
+    assert agent.contexts[0][1].tolist() == [10, 10]  # both exploration trajectories are in the first context
+
+
+def test_the_context_is_all_transitions_so_far():
+    evaluator, agent = make_evaluator()
+    evaluator.adapt(np.array([3]))
+    lengths = [length.tolist() for _, length in agent.contexts]
+    assert lengths == [[5], [10], [15]]
+    last = agent.contexts[-1][0][0]
+    assert last[:, 1].tolist() == [0, 1, 2, 3, 4] * 3  # the steps of three episodes, in order
+    assert last[:, 2].tolist() == [1] * 5 + [2] * 5 + [3] * 5
+
+
+def test_the_result_is_the_last_trajectorys_return():
+    evaluator, _ = make_evaluator(lengths={2: 3, 3: 4})
+    adaptation = evaluator.adapt(np.array([2, 3]))
+    assert np.isfinite(adaptation.returns).sum(axis=1).tolist() == [5, 4]  # until 15 steps are reached or passed
+    assert adaptation.final_return.tolist() == [6, 12]
+    assert adaptation.return_of_trajectory(0) == (6 + 12) / 2
+    assert adaptation.return_of_trajectory(4) is None  # only one of the runs had a fifth
+    assert adaptation.return_of_trajectory(9) is None
+
+
+def test_runs_of_different_lengths_keep_their_own_context():
+    evaluator, agent = make_evaluator(lengths={2: 3, 3: 4})
+    evaluator.adapt(np.array([2, 3, 7]))
+    context, length = agent.contexts[-1]
+    assert length.tolist() == [15, 16, 15]
+    for lane, task in enumerate([2, 3, 7]):
+        assert (context[lane, : length[lane], REWARD_COLUMN] == task).all()
+
+
+def test_sparse_rewards_count_in_context_and_returns():
+    evaluator, agent = make_evaluator(sparse_rewards=True)
+    adaptation = evaluator.adapt(np.array([3]))
+    assert (agent.contexts[0][0][0, :, REWARD_COLUMN] == 3 + SPARSE_OFFSET).all()
+    assert adaptation.final_return.tolist() == [5 * (3 + SPARSE_OFFSET)]
+
+
+def test_more_runs_than_lanes_give_the_same():
+    tasks = np.array([4, 2, 9, 3, 1])
+    wide = make_evaluator(lengths={9: 2})[0].adapt(tasks)
+    narrow = make_evaluator(lengths={9: 2}, num_envs=2)[0].adapt(tasks)
+    assert narrow.tasks.tolist() == tasks.tolist()
+    np.testing.assert_array_equal(narrow.returns, wide.returns)
+    assert narrow.final_return.tolist() == wide.final_return.tolist()
+    assert sorted(lane for lanes, _ in narrow.rounds for lane in lanes) == sorted(
+        lane for lanes, _ in wide.rounds for lane in lanes
+    )
+
+
+def test_posterior_returns_give_each_trajectory_its_own_context():
+    evaluator, _agent = make_evaluator()
+    drawn = []
+
+    def draw_context(tasks, generator):
+        drawn.extend(tasks.tolist())
+        context = torch.zeros(len(tasks), 2, REWARD_COLUMN + 1)
+        context[..., REWARD_COLUMN] = torch.as_tensor(tasks)[:, None]
+        return context
+
+    returns = evaluator.posterior_returns(np.array([6, 2]), draw_context)
+    assert drawn == [6, 6, 6, 2, 2, 2]
+    assert returns.tolist() == [30, 10]

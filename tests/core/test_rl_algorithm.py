@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.evaluation import Adaptation
+from rlkit.core.rl_algorithm import MetaRLAlgorithm, TaskSplit, distinct_waves
+
+
+@pytest.mark.parametrize(
+    ("tasks", "waves"),
+    [
+        ([3, 1, 2], [[3, 1, 2]]),
+        ([3, 1, 3, 2, 3], [[3, 1, 2], [3], [3]]),
+        ([0, 0, 1, 1, 0], [[0, 1], [0, 1], [0]]),
+    ],
+)
+def test_a_repeated_task_waits_for_its_next_turn(tasks, waves):
+    assert [wave.tolist() for wave in distinct_waves(np.array(tasks))] == waves
+
+
+class Recorder:
+    """Every part of the algorithm at once: writes down what is asked of it."""
+
+    def __init__(self):
+        self.calls = []
+        self.test_returns = iter([1.0, 2.0, 3.0, 4.0])
+
+    def seed(self, *seeds):
+        self.calls.append(("seed", *seeds))
+
+    def from_prior(self, tasks, num_steps):
+        self.calls.append(("prior", tasks.tolist(), num_steps))
+        return []
+
+    def from_posterior(self, tasks, num_steps, draw_context, *, paths_per_update, context_grows):
+        self.calls.append(("posterior", tasks.tolist(), num_steps, paths_per_update, context_grows))
+        return []
+
+    def clear(self, tasks):
+        self.calls.append(("clear", tasks.tolist()))
+
+    def add(self, paths):
+        raise AssertionError("nothing was collected")
+
+    def run(self, num_steps, progress):
+        self.calls.append(("train", num_steps))
+        return {"QF Loss": 0.5}
+
+    def adapt(self, tasks):
+        self.calls.append(("adapt", tasks.tolist()))
+        returns = np.full((len(tasks), 3), next(self.test_returns))
+        return Adaptation(tasks, returns, np.ones((len(tasks), 2)), np.ones((len(tasks), 2)), [])
+
+    def posterior_returns(self, tasks, draw_context):
+        self.calls.append(("posterior returns", tasks.tolist()))
+        return np.full(len(tasks), 7.0)
+
+    def phase(self, name, total):
+        pass
+
+    def advance(self, num_steps):
+        pass
+
+
+def make_algorithm(recorder, **settings):
+    params = AlgoParams(num_iterations=2, num_tasks_sample=3, num_steps_per_eval=600, num_evals=2, **settings)
+    return MetaRLAlgorithm(
+        params,
+        0,
+        TaskSplit(np.arange(4), np.array([4, 5])),
+        collector=recorder,
+        replay_buffer=recorder,
+        encoder_buffer=recorder,
+        draw_context=None,
+        training_step=recorder,
+        evaluator=recorder,
+        display=recorder,
+    )
+
+
+def test_phases_come_in_order():
+    recorder = Recorder()
+    list(make_algorithm(recorder, num_steps_posterior=40, update_post_train=3).train())
+    calls = [call for call in recorder.calls if call[0] != "seed"]
+    assert calls[0] == ("prior", [0, 1, 2, 3], 2000)
+    tasks = calls[1][1]
+    assert [call[0] for call in calls[1:5]] == ["clear", "prior", "posterior", "posterior"]
+    assert calls[2] == ("prior", tasks, 400)
+    assert calls[3] == ("posterior", tasks, 40, 3, True)
+    assert calls[4] == ("posterior", tasks, 400, 3, False)
+    rest = [call[0] for call in calls[5:]]
+    assert "train" in rest
+    assert rest[rest.index("train") : rest.index("train") + 4] == ["train", "adapt", "adapt", "posterior returns"]
+    assert ("adapt", [4, 4, 5, 5]) in calls  # each test task num_evals times
+
+
+def test_the_rows_count_and_name_what_the_reference_does():
+    rows = [result.row for result in make_algorithm(Recorder()).train()]
+    assert [row["Epoch"] for row in rows] == [0, 1]
+    assert [row["Number of train steps total"] for row in rows] == [2000, 4000]
+    assert rows[0]["AverageReturn_all_test_tasks"] == rows[0]["AverageReturn"] == 1.0
+    assert rows[0]["AverageReturn_all_train_tasks"] == 2.0
+    assert rows[0]["AverageTrainReturn_all_train_tasks"] == 7.0
+    names = list(rows[0])
+    assert names[-4:] == ["AverageReturn", *(f"Test Return Trajectory {n}" for n in (1, 2, 3))]
+    times = [
+        "Train Time (s)",
+        "(Previous) Eval Time (s)",
+        "Sample Time (s)",
+        "Epoch Time (s)",
+        "Total Train Time (s)",
+    ]
+    start = names.index("Train Time (s)")
+    assert names[start : start + 6] == [*times, "Epoch"]
+
+
+def test_each_iteration_has_streams_of_its_own():
+    recorder = Recorder()
+    list(make_algorithm(recorder).train())
+    seeds = [seed for call in recorder.calls if call[0] == "seed" for seed in call[1:]]
+    assert len(seeds) == len(set(seeds)) == 2 + 2 * (2 + 1 + 2)

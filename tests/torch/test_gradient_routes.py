@@ -1,0 +1,101 @@
+"""Who gets the gradient of what: shown by weights that move or do not move."""
+
+import pytest
+import torch
+
+from rlkit.core.config import AlgoParams
+from rlkit.core.records import Batch
+from rlkit.torch.sac.builder import build_networks
+from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+
+TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
+FROZEN = 1e-30  # a learning rate that moves nothing
+
+
+def make_trainer(**settings):
+    params = AlgoParams(**settings)
+    generator = torch.Generator().manual_seed(3)
+    networks = build_networks(
+        params, obs_dim=OBS, action_dim=ACTION, latent_size=LATENT, net_size=16, encoder_size=16, generator=generator
+    )
+    return PEARLTrainer(*networks, params)
+
+
+def step(trainer, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def randn(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    batch = Batch(
+        randn(TASKS, ROWS, OBS),
+        randn(TASKS, ROWS, ACTION).tanh(),
+        randn(TASKS, ROWS, 1),
+        randn(TASKS, ROWS, OBS),
+        torch.zeros(TASKS, ROWS, 1),
+    )
+    noise = Noise(randn(TASKS, LATENT), randn(TASKS, ROWS, ACTION))
+    return trainer.update(batch, randn(TASKS, 6, OBS + ACTION + 1), noise)
+
+
+def snapshot(network):
+    return [value.clone() for value in network.state_dict().values()]
+
+
+def moved(network, before):
+    return any(not torch.equal(a, b) for a, b in zip(network.state_dict().values(), before, strict=True))
+
+
+@pytest.mark.parametrize("name", ["context_encoder", "policy", "qf1", "qf2", "vf"])
+def test_each_learning_rate_moves_its_own_network(name):
+    rates = {"context_encoder": "context_lr", "policy": "policy_lr", "qf1": "qf_lr", "qf2": "qf_lr", "vf": "vf_lr"}
+    frozen = dict.fromkeys(set(rates.values()) - {rates[name]}, FROZEN)
+    trainer = make_trainer(**frozen)
+    before = {key: snapshot(network) for key, network in trainer.networks().items()}
+    step(trainer)
+    for key, network in trainer.networks().items():
+        expected = rates.get(key) == rates[name] or (key == "target_vf" and name == "vf")
+        assert moved(network, before[key]) == expected, key
+
+
+def test_the_encoder_learns_from_the_critics_alone():
+    """Without KL and with critics blind to z, no gradient is left that could reach the encoder."""
+    trainer = make_trainer(kl_lambda=0.0)
+    with torch.no_grad():
+        for critic in (trainer.critics.qf1, trainer.critics.qf2):
+            critic.fc0.weight[:, -LATENT:] = 0.0
+    before = snapshot(trainer.agent.context_encoder)
+    step(trainer)
+    for new, old in zip(trainer.agent.context_encoder.state_dict().values(), before, strict=True):
+        torch.testing.assert_close(new, old, rtol=0, atol=1e-12)
+
+
+def test_the_target_follows_at_tau():
+    trainer = make_trainer(soft_target_tau=0.25)
+    before = snapshot(trainer.critics.target_vf)
+    step(trainer)
+    values = trainer.critics.vf.state_dict().values()
+    targets = trainer.critics.target_vf.state_dict().values()
+    for target, old, value in zip(targets, before, values, strict=True):
+        torch.testing.assert_close(target, 0.75 * old + 0.25 * value)
+
+
+def test_terminal_transitions_do_not_bootstrap():
+    losses = []
+    for terminal in (0.0, 1.0):
+        trainer = make_trainer(discount=0.5, reward_scale=1.0)
+        with torch.no_grad():
+            trainer.critics.target_vf.last_fc.weight.zero_()
+            trainer.critics.target_vf.last_fc.bias.fill_(1000.0)
+        zeros = torch.zeros(TASKS, ROWS, 1)
+        batch = Batch(
+            torch.zeros(TASKS, ROWS, OBS),
+            torch.zeros(TASKS, ROWS, ACTION),
+            zeros,
+            torch.zeros(TASKS, ROWS, OBS),
+            zeros + terminal,
+        )
+        noise = Noise(torch.zeros(TASKS, LATENT), torch.zeros(TASKS, ROWS, ACTION))
+        losses.append(trainer.update(batch, torch.zeros(TASKS, 6, OBS + ACTION + 1), noise)["QF Loss"].item())
+    assert losses[0] == pytest.approx(2 * 500.0**2, rel=0.01)
+    assert losses[1] < 1.0
