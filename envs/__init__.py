@@ -4,10 +4,11 @@ Importing this package registers the families with gymnasium, as `PearlMeta/...`
 """
 
 from envs.base import MetaEnv, Task
+from envs.family import TaskFamily
 from envs.gymnasium_ids import register_ids
-from envs.registry import FAMILIES, make_env
+from envs.registry import FAMILIES, is_native, make_env, register_env
 from envs.single import SingleEnv
 
-__all__ = ["FAMILIES", "MetaEnv", "SingleEnv", "Task", "make_env"]
+__all__ = ["FAMILIES", "MetaEnv", "SingleEnv", "Task", "TaskFamily", "is_native", "make_env", "register_env"]
 
 register_ids()

@@ -8,7 +8,7 @@ the same code with one lane.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -24,6 +24,8 @@ Frame = NDArray[np.uint8]
 Info = dict[str, Any]
 Task: TypeAlias = dict[str, Any]
 """One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
+EnvClass: TypeAlias = Callable[..., Any]
+"""What makes an environment, as a rule its class."""
 Rng: TypeAlias = np.random.Generator | np.random.RandomState
 
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
@@ -118,8 +120,8 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         """Fresh array of every lane's observation, (num_envs, observation_dim)."""
 
     @abstractmethod
-    def _draw_lane(self, lane: int) -> Frame:
-        """Picture of one lane, (height, width, 3)."""
+    def _draw_lanes(self) -> Sequence[Frame]:
+        """A picture (height, width, 3) of each lane."""
 
     @abstractmethod
     def task_caption(self, task: Any) -> str:
@@ -225,7 +227,7 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         from envs.drawing import with_caption  # here, as most runs draw nothing
 
         captions = [self.task_caption(self.tasks[task]) for task in self.lane_tasks]
-        return tuple(with_caption(self._draw_lane(lane), text) for lane, text in enumerate(captions))
+        return tuple(with_caption(frame, text) for frame, text in zip(self._draw_lanes(), captions, strict=True))
 
     @property
     def live(self) -> BoolArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import IndexArray, MetaEnv, Rng, Task
+from envs.base import Frame, IndexArray, MetaEnv, Rng, Task
 
 DEFAULT_TASK_SEED = 1337
 
@@ -61,6 +61,10 @@ class TaskFamily(MetaEnv):
     @abstractmethod
     def _build(self, num_threads: int) -> None:
         """Make what the lanes are simulated with."""
+
+    @abstractmethod
+    def _draw_lane(self, lane: int) -> Frame:
+        """Picture of one lane, (height, width, 3)."""
 
     @abstractmethod
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
@@ -111,6 +115,9 @@ class TaskFamily(MetaEnv):
         except ValueError as error:
             raise ValueError(f"task {index}: {error}") from None
         return entry
+
+    def _draw_lanes(self) -> Sequence[Frame]:
+        return [self._draw_lane(lane) for lane in range(self.num_envs)]
 
     def _tasks_changed(self, lanes: IndexArray) -> None:
         for name, values in self._task_arrays.items():

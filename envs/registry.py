@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 from envs.ant import AntDir, AntGoal
-from envs.base import MetaEnv
+from envs.base import EnvClass, MetaEnv
 from envs.family import TaskFamily
 from envs.half_cheetah import CheetahDir, CheetahVel
 from envs.humanoid import HumanoidDir
 from envs.point_robot import PointRobot, SparsePointRobot
 from envs.rand_params import HopperRandParams, WalkerRandParams
+
+AnyClass = TypeVar("AnyClass", bound=EnvClass)
 
 FAMILIES: dict[str, type[TaskFamily]] = {
     "ant-dir": AntDir,
@@ -27,32 +31,120 @@ FAMILIES: dict[str, type[TaskFamily]] = {
 """The native families, whose lanes are simulated together."""
 
 
+_registered: dict[str, EnvClass] = {}
+"""Environments that others brought, by id."""
+
+METAWORLD_PREFIX = "metaworld-ml1-"
+
+
+@overload
+def register_env(env_name: str) -> Callable[[AnyClass], AnyClass]: ...
+@overload
+def register_env(env_name: str, env_class: AnyClass) -> AnyClass: ...
+def register_env(env_name: str, env_class: Any = None) -> Any:
+    """Make an environment known as `env_name`: a decorator, or a call with the class.
+
+    The class is a `TaskFamily`, or one environment, of which copies are run: a `gymnasium.Env`, or a class of the
+    contract that the reference's environments keep (`reset()` gives the observation, `step(action)` gives
+    observation, reward, done and info). It has `action_space` and `observation_space` (boxes), `reset_task(index)`,
+    and `tasks` or `get_all_task_idx()`. `info["sparse_reward"]`, if given, is used.
+
+    Raises:
+        ValueError: the id is taken by another class, or the class lacks a method.
+    """
+    if env_class is None:
+        return lambda decorated: register_env(env_name, decorated)
+    _require_contract(env_class)
+    taken = FAMILIES.get(env_name, _registered.get(env_name))
+    if taken is not None and _origin(taken) != _origin(env_class):
+        raise ValueError(f"the environment id '{env_name}' is taken by {'.'.join(_origin(taken))}")
+    _registered[env_name] = env_class
+    return env_class
+
+
 def make_env(env_name: str, num_envs: int, **params: Any) -> MetaEnv:
-    """Build `num_envs` lanes of a task family by its id; `params` as its class takes them.
+    """Build `num_envs` lanes of a task family.
+
+    Args:
+        env_name: id of a native family or of a registered environment, or "module:Class".
+        num_envs: number of lanes.
+        params: as the family's class takes them.
 
     Raises:
         ValueError: unknown id, or parameters that the family refuses.
     """
-    family = find_family(env_name)
-    known = constructor_params(family)
+    env_class = find_class(env_name)
+    if not (isinstance(env_class, type) and issubclass(env_class, TaskFamily)):
+        from envs.copies import CopiesEnv  # here, as the native families do without
+
+        return CopiesEnv(env_class, num_envs, **params)
+    known = constructor_params(env_class)
     for name in params:
         if name not in known:
             raise ValueError(f"'{env_name}' has no parameter '{name}'; it takes {', '.join(sorted(known))}")
-    return family(num_envs, **params)
+    return env_class(num_envs, **params)
 
 
-def find_family(env_name: str) -> type[MetaEnv]:
-    """The class behind an id.
+def is_native(env_name: str) -> bool:
+    """Whether all lanes are simulated together, so that many cost little; other environments run as copies.
 
     Raises:
-        ValueError: unknown id.
+        ValueError: as `find_class`.
     """
-    if env_name not in FAMILIES:
-        raise ValueError(f"unknown environment '{env_name}'; choose one of {', '.join(sorted(FAMILIES))}")
-    return FAMILIES[env_name]
+    env_class = find_class(env_name)
+    return isinstance(env_class, type) and issubclass(env_class, TaskFamily)
 
 
-def constructor_params(family: type[MetaEnv]) -> set[str]:
+def find_class(env_name: str) -> EnvClass:
+    """What is behind an id.
+
+    Raises:
+        ValueError: unknown id, or a module or class that is not there.
+    """
+    if env_name in FAMILIES:
+        return FAMILIES[env_name]
+    if env_name in _registered:
+        return _registered[env_name]
+    if ":" in env_name:
+        return _imported(*env_name.split(":", 1))
+    if env_name.startswith(METAWORLD_PREFIX):
+        from envs.metaworld_ml1 import ml1_class  # an optional dependency
+
+        return ml1_class(env_name.removeprefix(METAWORLD_PREFIX))
+    choices = ", ".join(sorted([*FAMILIES, *_registered]))
+    raise ValueError(
+        f"unknown environment '{env_name}'; choose one of {choices}, {METAWORLD_PREFIX}NAME, or 'module:Class'"
+    )
+
+
+def _imported(module_name: str, name: str) -> EnvClass:
+    """`name` of a module: a class of it, or an id that it registers."""
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"cannot import '{module_name}' (for '{module_name}:{name}'): {error}") from None
+    if name in _registered:
+        return _registered[name]
+    if not hasattr(module, name):
+        raise ValueError(f"module '{module_name}' has no class '{name}'")
+    env_class: EnvClass = getattr(module, name)
+    _require_contract(env_class)
+    return env_class
+
+
+def _require_contract(env_class: Any) -> None:
+    if not callable(env_class):
+        raise ValueError(f"an environment is a class, got {env_class!r}")
+    missing = [name for name in ("reset", "step", "reset_task") if not hasattr(env_class, name)]
+    if missing and isinstance(env_class, type):
+        raise ValueError(f"{env_class.__name__} lacks {', '.join(missing)}: see envs.register_env")
+
+
+def _origin(env_class: Any) -> tuple[str, str]:
+    return str(env_class.__module__), str(env_class.__qualname__)
+
+
+def constructor_params(family: type[TaskFamily]) -> set[str]:
     """Names of the keyword parameters of a family and its base classes."""
     return {
         parameter.name

@@ -9,7 +9,7 @@ import envs
 
 
 def test_unknown_id_lists_the_ids():
-    with pytest.raises(ValueError, match=r"unknown environment 'cheetah'.*ant-dir.*cheetah-vel"):
+    with pytest.raises(ValueError, match=r"unknown environment 'cheetah'.*ant-dir.*cheetah-vel.*module:Class"):
         envs.make_env("cheetah", 1)
 
 

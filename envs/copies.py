@@ -1,0 +1,180 @@
+"""CopiesEnv: N copies of somebody else's environment as the lanes of a MetaEnv."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+
+from envs.base import BoolArray, EnvClass, FloatArray, Frame, IndexArray, Info, MetaEnv, Rng
+from envs.family import DEFAULT_TASK_SEED
+from envs.task_copy import TERMINATED, TRUNCATED, TaskCopy
+
+VECTORIZATIONS: dict[str, Callable[..., SyncVectorEnv | AsyncVectorEnv]] = {
+    "sync": SyncVectorEnv,
+    "async": AsyncVectorEnv,
+}
+MAX_CAPTION = 60  # characters
+
+
+class CopiesEnv(MetaEnv):
+    """Lanes that are copies, run by gymnasium's SyncVectorEnv (in turn) or AsyncVectorEnv (a process each)."""
+
+    def __init__(
+        self,
+        env_class: EnvClass,
+        num_envs: int = 1,
+        *,
+        vectorization: str = "sync",
+        n_tasks: int = 2,
+        randomize_tasks: bool = True,
+        task_seed: int = DEFAULT_TASK_SEED,
+        tasks: Sequence[Any] | None = None,
+        num_threads: int = 0,
+        max_path_length: int | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **params: Any,
+    ) -> None:
+        """Make the copies.
+
+        Args:
+            env_class: makes one environment; see `envs.register_env` for what it must have.
+            num_envs: number of copies.
+            vectorization: "sync" or "async".
+            n_tasks: how many tasks there must be; given to the class if it takes it, as the next two.
+            randomize_tasks: for the class.
+            task_seed: for the class; seeds the global generators too while a copy is made.
+            tasks: put these tasks into the copies' `tasks`.
+            num_threads: taken as by the native families, without a use here.
+            max_path_length: steps until truncation.
+            autoreset_mode: as `MetaEnv`.
+            render_mode: as `MetaEnv`.
+            params: for the class.
+
+        Raises:
+            ValueError: as `MetaEnv`; unknown vectorization, parameters that the class does not take, too few tasks.
+        """
+        del num_threads
+        if vectorization not in VECTORIZATIONS:
+            raise ValueError(f"vectorization must be {' or '.join(VECTORIZATIONS)}, got {vectorization!r}")
+        if n_tasks < 1:
+            raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
+        self._make_copy = partial(TaskCopy, env_class, task_seed=task_seed, tasks=tasks, render_mode=render_mode)
+        offered = {"n_tasks": n_tasks, "randomize_tasks": randomize_tasks, "task_seed": task_seed}
+        self._params = _accepted(env_class, offered, params)
+        first = self._make_copy(self._params)
+        if tasks is None and len(first.tasks) < n_tasks:
+            raise ValueError(f"n_tasks must be at most {len(first.tasks)}, the tasks that there are, got {n_tasks}")
+        self.tasks = first.tasks[:n_tasks] if tasks is None else first.tasks
+        self.action_dim, self.observation_dim = (
+            int(np.prod(space.shape or ())) for space in (first.action_space, first.observation_space)
+        )
+        self.has_sparse_reward = _gives_sparse_reward(first)
+        super().__init__(
+            num_envs, max_path_length=max_path_length, autoreset_mode=autoreset_mode, render_mode=render_mode
+        )
+        first.close()
+        self._copies = VECTORIZATIONS[vectorization](
+            [partial(self._make_copy, self._params)] * num_envs, autoreset_mode=AutoresetMode.DISABLED
+        )
+        self._observations = np.zeros((num_envs, self.observation_dim))
+        self._copies_cut = np.zeros(num_envs, dtype=bool)
+        self._seeds: list[int | None] = [None] * num_envs  # for the next reset of each copy
+        self.set_tasks(np.arange(num_envs) % len(self.tasks))
+
+    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Any]:
+        """The tasks of a fresh copy, made for `num_tasks` tasks with the global generators seeded from `rng`.
+
+        Raises:
+            ValueError: the class does not take a number of tasks.
+        """
+        if "n_tasks" not in self._params:
+            raise ValueError("this environment has a fixed task set: its class takes no n_tasks")
+        seed = int(rng.random() * 2**32)
+        reseeded = {name: seed for name in ("task_seed",) if name in self._params}
+        fresh = self._make_copy({**self._params, **reseeded, "n_tasks": num_tasks}, task_seed=seed, tasks=None)
+        fresh.close()
+        return fresh.tasks
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[FloatArray, Info]:
+        """Start new episodes; see `MetaEnv.reset`. Each copy is seeded from `seed` at its next reset.
+
+        Raises:
+            ValueError: `start_states` are asked for, which copies do not take.
+        """
+        if (options or {}).get("start_states") is not None:
+            raise ValueError("copies of an environment choose their own start states")
+        if seed is not None:
+            first = seed[0] if isinstance(seed, Sequence) else seed
+            self._seeds = np.random.default_rng(first).integers(2**31, size=self.num_envs).tolist()
+        return super().reset(seed=seed, options=options)
+
+    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
+        del start_states
+        if not lanes.size:
+            return
+        mask = np.zeros(self.num_envs, dtype=bool)
+        mask[lanes] = True
+        seeds = [seed if chosen else None for seed, chosen in zip(self._seeds, mask, strict=True)]
+        self._seeds = [None if chosen else seed for seed, chosen in zip(self._seeds, mask, strict=True)]
+        self._copies.set_attr("task_index", self.lane_tasks.tolist())
+        self._observations, _ = self._copies.reset(seed=seeds, options={"reset_mask": mask})
+
+    def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
+        if lanes is not None:
+            frozen = np.ones(self.num_envs, dtype=bool)
+            frozen[lanes] = False
+            actions = np.where(frozen[:, None], np.nan, actions)
+        self._observations, reward, _, _, info = self._copies.step(actions)
+        missing = np.zeros(self.num_envs)
+        numbers = {name: value for name, value in info.items() if not name.startswith("_")}
+        terminated, self._copies_cut = (numbers.pop(name, missing).astype(bool) for name in (TERMINATED, TRUNCATED))
+        if self.has_sparse_reward:
+            numbers.setdefault("sparse_reward", missing)
+        return reward, terminated, numbers
+
+    def _cut(self) -> BoolArray:
+        return super()._cut() | self._copies_cut
+
+    def _observe(self) -> FloatArray:
+        return self._observations.copy()
+
+    def _draw_lanes(self) -> Sequence[Frame]:
+        return self._copies.call("render")
+
+    def task_caption(self, task: Any) -> str:
+        """The task as it prints, shortened."""
+        text = f"task {task}"
+        return text if len(text) <= MAX_CAPTION else text[: MAX_CAPTION - 3] + "..."
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the copies."""
+        self._copies.close()
+
+
+def _accepted(env_class: EnvClass, offered: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """What the class is made with: of `offered` what it names, and all of `params`, which it must take."""
+    parameters = inspect.signature(env_class).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name in params:
+        if name not in parameters and not open_ended:
+            raise ValueError(f"{_title(env_class)} has no parameter '{name}'; it takes {', '.join(parameters)}")
+    return {**{name: value for name, value in offered.items() if name in parameters}, **params}
+
+
+def _title(env_class: EnvClass) -> str:
+    return getattr(env_class, "__name__", str(env_class))
+
+
+def _gives_sparse_reward(copy: TaskCopy) -> bool:
+    """Whether a step tells a sparse reward; found out by taking one."""
+    copy.reset(seed=0)
+    *_, info = copy.step(np.zeros(copy.action_space.shape or ()))
+    return "sparse_reward" in info

@@ -1,0 +1,98 @@
+"""Meta-World's ML1: one manipulation skill, 50 goals to train and 50 to test on. Needs the package `metaworld`.
+
+`metaworld` asks for an older MuJoCo than the native families run on, but works with theirs; docs/environments.md
+has the install command.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from functools import cache, partial
+from typing import Any
+
+import gymnasium
+from numpy.typing import NDArray
+
+from envs.base import EnvClass
+
+INSTALL = "pip install imageio packaging scipy && pip install --no-deps metaworld==3.1.1"
+VERSION_SUFFIX = "-v3"
+
+
+class ML1(gymnasium.Env[Any, Any]):
+    """One skill; the first half of the tasks are ML1's training goals, the second half its test goals.
+
+    As the benchmark has it the goal is hidden from the observation. `info["success"]` is 1 where it is reached.
+    """
+
+    def __init__(self, skill: str, n_tasks: int = 100, task_seed: int = 1337, render_mode: str | None = None) -> None:
+        """Build the benchmark.
+
+        Args:
+            skill: as in "reach", "push", "pick-place".
+            n_tasks: number of tasks, 2 to 100; an odd one is a training goal.
+            task_seed: seed of the benchmark's goals.
+            render_mode: None or "rgb_array".
+
+        Raises:
+            ValueError: no such skill, too many tasks, or Meta-World is not installed.
+        """
+        benchmark = _benchmark(skill, task_seed)
+        num_test = n_tasks // 2
+        halves = [(benchmark.train_tasks, n_tasks - num_test), (benchmark.test_tasks, num_test)]
+        if any(wanted > len(half) for half, wanted in halves):
+            available = sum(len(half) for half, _ in halves)
+            raise ValueError(f"n_tasks must be at most {available}, the goals of ML1, got {n_tasks}")
+        self._goals = [goal for half, wanted in halves for goal in half[:wanted]]
+        self.tasks = [{"rand_vec": pickle.loads(goal.data)["rand_vec"].tolist()} for goal in self._goals]
+        self.render_mode = render_mode
+        self._env = benchmark.train_classes[skill + VERSION_SUFFIX](render_mode=render_mode)
+        self._env.set_task(self._goals[0])
+        self.action_space = self._env.action_space
+        self.observation_space = self._env.observation_space
+
+    def reset_task(self, index: int) -> None:
+        """Change to task `index`; reset next."""
+        self._env.set_task(self._goals[index])
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Start an episode."""
+        super().reset(seed=seed)
+        observation, info = self._env.reset(seed=seed, options=options)
+        return observation, info
+
+    def step(self, action: NDArray[Any]) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
+        """Act; Meta-World's own limit is 500 steps."""
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        return observation, float(reward), bool(terminated), bool(truncated), info
+
+    def render(self) -> Any:
+        """The environment's own picture."""
+        return self._env.render()
+
+    def close(self) -> None:
+        """Close the simulation."""
+        self._env.close()
+
+
+def ml1_class(skill: str) -> EnvClass:
+    """What makes ML1 of one skill."""
+    return partial(ML1, skill)
+
+
+@cache
+def _benchmark(skill: str, seed: int) -> Any:
+    """ML1 of a skill. Made once per process: drawing its goals takes a second."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own deprecations
+            import metaworld
+    except ModuleNotFoundError as error:
+        raise ValueError(f"Meta-World is not installed ({error}): {INSTALL}") from None
+    known = [name.removesuffix(VERSION_SUFFIX) for name in metaworld.ML1.ENV_NAMES]
+    if skill not in known:
+        raise ValueError(f"Meta-World has no skill '{skill}'; choose one of {', '.join(sorted(known))}")
+    return metaworld.ML1(skill + VERSION_SUFFIX, seed=seed)

@@ -1,0 +1,198 @@
+"""TaskCopy: one copy of somebody else's environment, old gym or gymnasium, made to fit a lane."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.base import RENDER_METADATA, EnvClass, FloatArray, Frame
+
+TERMINATED, TRUNCATED = "copy_terminated", "copy_truncated"
+"""Entries of a copy's info. It reports no end otherwise, so that gymnasium's vector environments leave it alone."""
+
+
+class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
+    """Acts in [-1, 1], scaled to the environment's own range; observes flat numbers; its info holds numbers only.
+
+    An action with a NaN leaves the environment as it is (the lane is frozen). An observation or reward that is not
+    finite ends the episode: terminated, `diverged` in info, the last sound observation and reward 0.
+
+    Attributes:
+        tasks: the task set.
+        task_index: the task to be in from the next reset on.
+    """
+
+    metadata = RENDER_METADATA
+
+    def __init__(
+        self,
+        env_class: EnvClass,
+        params: Mapping[str, Any],
+        *,
+        task_seed: int,
+        tasks: Sequence[Any] | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Build the environment.
+
+        Args:
+            env_class: makes it.
+            params: what it is made with.
+            task_seed: seeds the global generators while it is made: the same tasks in every copy.
+            tasks: take these tasks instead of its own.
+            render_mode: None or "rgb_array".
+
+        Raises:
+            ValueError: no tasks, or spaces that are not boxes.
+        """
+        self._globals = PrivateGlobals(task_seed)
+        self.render_mode = render_mode
+        takes = inspect.signature(env_class).parameters
+        mode = {"render_mode": render_mode} if render_mode and "render_mode" in takes else {}
+        with self._globals.in_place():
+            self._env = env_class(**params, **mode)
+        if tasks is not None:
+            self._env.tasks = list(tasks)
+        self.tasks = _tasks_of(self._env)
+        self._takes_seed = "seed" in inspect.signature(self._env.reset).parameters
+        self._action_shape, low, high = _box(self._env, "action_space")
+        bounded = np.isfinite(low) & np.isfinite(high)
+        self._offset = np.where(bounded, (low + high) / 2, 0.0)
+        self._scale = np.where(bounded, (high - low) / 2, 1.0)
+        observation_shape, _, _ = _box(self._env, "observation_space")
+        self.action_space = spaces.Box(-1.0, 1.0, low.shape, np.float32)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(observation_shape)),), np.float64)
+        self.task_index = 0
+        self._current_task: int | None = None
+        self._observation = np.zeros(self.observation_space.shape)
+        self._globals.seed(int(np.random.default_rng().integers(2**32)))  # from here on no copy is like another
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """Start an episode in task `task_index`."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._globals.seed(seed)
+        with self._globals.in_place():
+            if seed is not None and callable(getattr(self._env, "seed", None)):
+                self._env.seed(seed)
+            if self.task_index != self._current_task:
+                self._env.reset_task(self.task_index)
+                self._current_task = self.task_index
+            outcome = self._env.reset(seed=seed) if self._takes_seed else self._env.reset()
+        observation = outcome[0] if isinstance(outcome, tuple) else outcome
+        self._observation = self._flat(observation)
+        return self._observation.copy(), {}
+
+    def step(self, action: NDArray[np.floating[Any]]) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
+        """Act; whether the episode ended stands in info, under TERMINATED and TRUNCATED."""
+        if np.isnan(action).any():
+            return self._observation.copy(), 0.0, False, False, {}
+        native = (self._offset + self._scale * action).reshape(self._action_shape)
+        with self._globals.in_place():
+            observation, reward, terminated, truncated, info = _five(self._env.step(native))
+        flat, paid = self._flat(observation), float(reward)
+        diverged = not (np.isfinite(flat).all() and np.isfinite(paid))
+        if diverged:
+            flat, paid = self._observation, 0.0
+        self._observation = flat
+        numbers = {name: float(np.asarray(value).item()) for name, value in info.items() if _is_number(value)}
+        ends = {TERMINATED: bool(terminated) or diverged, TRUNCATED: bool(truncated), "diverged": diverged}
+        return flat.copy(), paid, False, False, {**numbers, **ends}
+
+    def _flat(self, observation: Any) -> FloatArray:
+        flat = np.array(observation, dtype=np.float64).ravel()
+        if flat.shape != self.observation_space.shape:
+            size = self.observation_space.shape
+            raise ValueError(f"{_name(self._env)}: observation has {flat.size} numbers, its space has {size}")
+        return flat
+
+    def render(self) -> Frame:
+        """The environment's own picture."""
+        takes_mode = "mode" in inspect.signature(self._env.render).parameters
+        frame = self._env.render(mode="rgb_array") if takes_mode else self._env.render()
+        return np.asarray(frame, dtype=np.uint8)
+
+    def close(self) -> None:
+        """Close the environment, if it can be."""
+        if callable(getattr(self._env, "close", None)):
+            self._env.close()
+
+
+class PrivateGlobals:
+    """A stream of its own for code that draws from numpy's and Python's global generators.
+
+    Many environments of the old contract do. Within `in_place` they meet their own stream: what they draw depends
+    on its seed only, and the process's generators stay untouched.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Start the stream at `seed`."""
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the stream anew."""
+        self._numpy = np.random.RandomState(seed % 2**32).get_state()
+        self._python = random.Random(seed).getstate()
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the stream where the global generators are, and back."""
+        outer = np.random.get_state(), random.getstate()  # noqa: NPY002
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        random.setstate(self._python)
+        try:
+            yield
+        finally:
+            self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
+            np.random.set_state(outer[0])  # noqa: NPY002
+            random.setstate(outer[1])
+
+
+def _five(outcome: tuple[Any, ...]) -> tuple[Any, Any, bool, bool, Mapping[str, Any]]:
+    """Old gym's (obs, reward, done, info) as gymnasium's five."""
+    if len(outcome) == 5:
+        return outcome
+    observation, reward, done, info = outcome
+    truncated = bool(info.get("TimeLimit.truncated", False))
+    return observation, reward, bool(done) and not truncated, truncated, info
+
+
+def _tasks_of(env: Any) -> list[Any]:
+    """The task set; of an environment that only tells indices, these."""
+    indices = list(env.get_all_task_idx()) if callable(getattr(env, "get_all_task_idx", None)) else None
+    tasks = list(getattr(env, "tasks", indices or []))
+    if indices is not None and len(indices) != len(tasks):
+        tasks = [int(index) for index in indices]
+    if not tasks:
+        raise ValueError(f"{_name(env)} has no tasks: it needs `tasks` or `get_all_task_idx()`")
+    return tasks
+
+
+def _box(env: Any, attribute: str) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
+    """Shape, and flat lowest and highest values (-1 and 1 where the space does not tell)."""
+    space = getattr(env, attribute, None)
+    shape = getattr(space, "shape", None)
+    if not shape:
+        raise ValueError(f"{_name(env)}: {attribute} must be a box of numbers, got {space}")
+    low, high = (
+        np.broadcast_to(getattr(space, name, default), shape) for name, default in (("low", -1), ("high", 1))
+    )
+    return tuple(shape), low.astype(np.float64).ravel(), high.astype(np.float64).ravel()
+
+
+def _is_number(value: Any) -> bool:
+    return np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf"
+
+
+def _name(env: Any) -> str:
+    return type(env).__name__

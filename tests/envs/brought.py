@@ -1,0 +1,69 @@
+# ruff: noqa: NPY002 - environments like these draw from the global generators
+"""Environments as others write them, whose numbers reveal mistakes. Imported by name, as a user's module is."""
+
+import random
+from types import SimpleNamespace
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+
+class OldContract:
+    """The reference's contract without gym: observes (task, native action, draw), is paid its task.
+
+    Tasks and starts are drawn from the global generators, as many forks do. An episode ends after 4 steps.
+    """
+
+    def __init__(self, n_tasks=2, randomize_tasks=True, offset=0.0):
+        self.tasks = [{"value": offset + np.random.uniform() + random.random()} for _ in range(n_tasks)]
+        self.action_space = SimpleNamespace(shape=(2,), low=np.array([-2.0, 0.0]), high=np.array([4.0, 1.0]))
+        self.observation_space = SimpleNamespace(shape=(4,))
+        self.reset_task(0)
+
+    def get_all_task_idx(self):
+        return range(len(self.tasks))
+
+    def reset_task(self, idx):
+        self.value = self.tasks[idx]["value"]
+        return self.reset()
+
+    def reset(self):
+        self.steps = 0
+        return np.array([self.value, 0.0, 0.0, np.random.uniform()])
+
+    def step(self, action):
+        self.steps += 1
+        info = {"sparse_reward": 10 + self.value, "text": "dropped", "array": np.zeros(3)}
+        return np.array([self.value, *action, np.random.uniform()]), self.value, self.steps == 4, info
+
+
+class Modern(gymnasium.Env):
+    """A gymnasium environment with three tasks; cut by itself after `own_limit` steps; NaN after a full push."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+    observation_space = Box(-np.inf, np.inf, (1, 2), np.float32)
+
+    def __init__(self, own_limit=5, render_mode=None):
+        self.tasks, self.own_limit, self.render_mode = [0, 1, 2], own_limit, render_mode
+
+    def reset_task(self, index):
+        self.index = index
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.start = 0, self.np_random.uniform()
+        return self.observe(), {}
+
+    def observe(self):
+        return np.array([[self.index, self.start]], dtype=np.float32)
+
+    def step(self, action):
+        self.steps += 1
+        pushed = action[0] == 1.0
+        observation = np.full((1, 2), np.nan) if pushed else self.observe()
+        return observation, float(self.index), False, self.steps >= self.own_limit, {"reward_index": self.index}
+
+    def render(self):
+        return np.full((64, 64, 3), self.index, dtype=np.uint8)

@@ -1,0 +1,222 @@
+"""Environments that others wrote, as lanes: old gym's contract and gymnasium's."""
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import envs
+from envs import registry
+from envs.point_robot import PointRobot
+
+OLD, MODERN = "brought:OldContract", "brought:Modern"
+
+
+@pytest.fixture(autouse=True)
+def _module_and_a_registry_of_their_own(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+@pytest.fixture(params=["sync", "async"])
+def vectorization(request):
+    return request.param
+
+
+def test_lanes_act_in_their_tasks(build, vectorization):
+    env = build(OLD, 3, n_tasks=5, max_path_length=10, vectorization=vectorization)
+    values = np.array([task["value"] for task in env.tasks])
+    assert (env.action_dim, env.observation_dim, env.has_sparse_reward) == (2, 4, True)
+    assert len(set(values)) == 5
+
+    env.set_tasks([4, 0, 2])
+    observations, _ = env.reset(seed=0)
+    np.testing.assert_allclose(observations[:, 0], values[[4, 0, 2]])
+    observations, rewards, terminations, truncations, info = env.step(np.array([[-1.0, 1.0], [0.0, 0.0], [2.0, 9.0]]))
+    np.testing.assert_allclose(rewards, values[[4, 0, 2]])
+    np.testing.assert_allclose(info["sparse_reward"], 10 + values[[4, 0, 2]])
+    np.testing.assert_allclose(observations[:, 1:3], [[-2.0, 1.0], [1.0, 0.5], [4.0, 1.0]])
+    assert not (terminations | truncations).any()
+    assert set(info) == {"sparse_reward", "diverged"}
+    env.close()
+
+
+def test_ended_lanes_stay_frozen_until_their_reset(build, vectorization):
+    env = build(OLD, 2, vectorization=vectorization)
+    env.reset(seed=0)
+    env.step(np.zeros((2, 2)))
+    env.step(np.zeros((2, 2)))
+    env.set_tasks([0], lanes=[1])
+    env.reset(options={"reset_mask": np.array([False, True])})
+    for _ in range(2):
+        observations, _, terminations, _, _ = env.step(np.zeros((2, 2)))
+    assert terminations.tolist() == [True, False]
+    frozen = observations[0]
+    observations, rewards, terminations, _, info = env.step(np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(observations[0], frozen)
+    assert rewards[0] == info["sparse_reward"][0] == 0
+    assert rewards[1] == env.tasks[0]["value"]
+    assert terminations.tolist() == [True, False]
+    env.close()
+
+
+def test_sync_and_async_give_the_same_numbers_for_a_seed(build):
+    observations = []
+    for vectorization in ("sync", "async", "sync"):
+        env = build(OLD, 3, vectorization=vectorization)
+        env.reset(seed=7)
+        observations.append(env.step(np.zeros((3, 2)))[0])
+        env.close()
+    np.testing.assert_array_equal(observations[0], observations[1])
+    np.testing.assert_array_equal(observations[0], observations[2])
+    assert len(set(observations[0][:, 3])) == 3
+
+
+def test_unseeded_copies_differ(build):
+    observations, _ = build(OLD, 4).reset()
+    assert len(set(observations[:, 3])) == 4
+
+
+def test_the_global_generators_are_left_alone(build):
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    before = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    env = build(OLD, 2)
+    env.reset(seed=0)
+    env.step(np.zeros((2, 2)))
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # noqa: NPY002
+
+
+def test_tasks_depend_on_the_task_seed(build):
+    assert build(OLD, 1, n_tasks=3).tasks == build(OLD, 2, n_tasks=3).tasks
+    assert build(OLD, 1, n_tasks=3).tasks != build(OLD, 1, n_tasks=3, task_seed=2).tasks
+    env = build(OLD, 1)
+    drawn = env.sample_tasks(4, np.random.default_rng(0))
+    assert len(drawn) == 4
+    assert drawn != env.sample_tasks(4, np.random.default_rng(1))
+    assert build(OLD, 2, tasks=drawn).tasks == drawn
+
+
+def test_parameters_reach_the_class(build):
+    assert build(OLD, 1, offset=100.0).tasks[0]["value"] > 100
+    with pytest.raises(
+        ValueError, match="OldContract has no parameter 'ofset'; it takes n_tasks, randomize_tasks, offset"
+    ):
+        build(OLD, 1, ofset=1.0)
+
+
+def test_gymnasium_environment_with_its_own_limit(build, vectorization):
+    env = build(MODERN, 2, n_tasks=3, own_limit=3, vectorization=vectorization)
+    env.set_tasks([2, 1])
+    first, _ = env.reset(seed=0)
+    assert first[:, 0].tolist() == [2, 1]
+    assert first[0, 1] != first[1, 1]
+    for step in range(1, 4):
+        _, rewards, terminations, truncations, info = env.step(np.zeros((2, 1)))
+        assert rewards.tolist() == info["reward_index"].tolist() == [2, 1]
+        assert not terminations.any()
+        assert truncations.tolist() == [step == 3] * 2
+    np.testing.assert_array_equal(env.reset(seed=0)[0], first)
+    env.close()
+
+
+def test_a_copy_that_diverges_ends(build):
+    env = build(MODERN, 2)
+    first, _ = env.reset(seed=0)
+    observations, rewards, terminations, _, info = env.step(np.array([[1.0], [0.5]]))
+    np.testing.assert_array_equal(observations, first)
+    assert rewards.tolist() == [0, 1]
+    assert terminations.tolist() == info["diverged"].astype(bool).tolist() == [True, False]
+
+
+def test_next_step_autoreset_and_single_environment():
+    env = envs.make_env(OLD, 2)
+    env.reset(seed=0)
+    ends = [env.step(np.zeros((2, 2)))[2].tolist() for _ in range(6)]
+    assert ends == [[False] * 2] * 3 + [[True] * 2] + [[False] * 2] * 2
+    single = envs.SingleEnv(OLD, task=1)
+    observation, _ = single.reset(seed=0)
+    assert observation[0] == single.task["value"] == single.step(np.zeros(2))[1]
+
+
+def test_pictures_come_from_the_copies(build):
+    env = build(MODERN, 2, render_mode="rgb_array")
+    env.reset(seed=0)
+    frames = env.render()
+    assert [frame[0, 0, 0] for frame in frames] == [0, 1]
+
+
+def test_registered_as_decorator_by_call_and_by_module(build, tmp_path, monkeypatch):
+    from brought import Modern, OldContract
+
+    assert envs.register_env("old", OldContract) is OldContract
+    assert envs.register_env("modern")(Modern) is Modern
+    assert len(build("old", 1, n_tasks=4).tasks) == 4
+    assert build("modern", 1).observation_dim == 2
+    envs.register_env("old", OldContract)  # a module read twice
+    with pytest.raises(ValueError, match=r"the environment id 'old' is taken by brought\.OldContract"):
+        envs.register_env("old", Modern)
+    with pytest.raises(ValueError, match=r"'ant-dir' is taken by envs\.ant\.AntDir"):
+        envs.register_env("ant-dir", Modern)
+
+    (tmp_path / "registers_itself.py").write_text(
+        "import brought, envs\nenvs.register_env('by-id')(brought.Modern)\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert build("registers_itself:by-id", 1).observation_dim == 2
+    assert not envs.is_native("by-id")
+    sys.modules.pop("registers_itself")
+
+
+def test_a_registered_task_family_is_native(build):
+    @envs.register_env("slow-point")
+    class SlowPoint(PointRobot):
+        default_max_path_length = 50
+
+    assert envs.is_native("slow-point")
+    assert isinstance(build("slow-point", 3), SlowPoint)
+
+
+@pytest.mark.parametrize(
+    ("env_name", "params", "message"),
+    [
+        (OLD, {"vectorization": "threads"}, "vectorization must be sync or async, got 'threads'"),
+        (OLD, {"n_tasks": 0}, "n_tasks must be at least 1"),
+        (MODERN, {"n_tasks": 4}, "n_tasks must be at most 3, the tasks that there are, got 4"),
+        ("brought:Nothing", {}, "module 'brought' has no class 'Nothing'"),
+        ("no_such_module:Env", {}, "cannot import 'no_such_module'"),
+        ("random:Random", {}, "Random lacks reset, step, reset_task"),
+    ],
+)
+def test_refused(env_name, params, message, build):
+    with pytest.raises(ValueError, match=message):
+        build(env_name, 1, **params)
+
+
+def test_refused_classes(build):
+    from brought import Modern
+
+    class Discrete(Modern):
+        action_space = 3
+
+    class Taskless(Modern):
+        def __init__(self):
+            self.nothing = None
+
+    with pytest.raises(ValueError, match="Discrete: action_space must be a box of numbers, got 3"):
+        build_registered(build, Discrete)
+    with pytest.raises(ValueError, match="Taskless has no tasks"):
+        build_registered(build, Taskless)
+    with pytest.raises(ValueError, match="an environment is a class, got 5"):
+        envs.register_env("five", 5)
+    with pytest.raises(ValueError, match="choose their own start states"):
+        build(MODERN, 1).reset(options={"start_states": [[0.0]]})
+    with pytest.raises(ValueError, match="fixed task set"):
+        build(MODERN, 1).sample_tasks(2, np.random.default_rng(0))
+
+
+def build_registered(build, env_class):
+    envs.register_env(env_class.__name__, env_class)
+    return build(env_class.__name__, 1)
