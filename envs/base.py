@@ -146,8 +146,9 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         index = np.asarray(indices)
         if index.size and not np.issubdtype(index.dtype, np.integer):
             raise ValueError(f"task indices must be integers, got {indices!r}")
-        if index.size and (index.min() < 0 or index.max() >= len(self.tasks)):
-            raise IndexError(f"task index must be in 0..{len(self.tasks) - 1}, got {index.min()}..{index.max()}")
+        outside = index[(index < 0) | (index >= len(self.tasks))]
+        if outside.size:
+            raise IndexError(f"task index must be in 0..{len(self.tasks) - 1}, got {outside.flat[0]}")
         where = np.arange(self.num_envs) if lanes is None else np.asarray(lanes, dtype=np.int64)
         if index.shape not in ((), where.shape):
             raise ValueError(f"{len(where)} lanes need one task index or {len(where)}, got shape {index.shape}")

@@ -60,8 +60,8 @@ def test_a_body_out_of_range_is_named_by_its_entry(build):
 @pytest.mark.parametrize(
     ("indices", "lanes", "error", "message"),
     [
-        (5, None, IndexError, r"task index must be in 0\.\.4, got 5\.\.5"),
-        ([0, -1, 1], None, IndexError, r"task index must be in 0\.\.4, got -1\.\.1"),
+        (5, None, IndexError, r"task index must be in 0\.\.4, got 5$"),
+        ([0, -1, 1], None, IndexError, r"task index must be in 0\.\.4, got -1$"),
         ([0, 1], None, ValueError, "3 lanes need one task index or 3"),
         ([1.0], [0], ValueError, "task indices must be integers"),
     ],

@@ -1,0 +1,65 @@
+"""`python -m envs` lists the families; `python -m envs ID --render out.mp4` films a random policy."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from envs.catalogue import table
+from envs.registry import find_class
+from envs.single import SingleEnv
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.env_name is None:
+            print(table())
+        elif options.render is None:
+            _describe(options.env_name)
+        else:
+            _film(options)
+    except (ValueError, IndexError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m envs", description="List, describe and film the task families.")
+    parser.add_argument("env_name", metavar="ID", nargs="?", help="a family; without one all are listed")
+    parser.add_argument("--render", metavar="FILE", type=Path, help="film a random policy into FILE (mp4)")
+    parser.add_argument("--task", metavar="INDEX", type=int, default=0, help="index of the task to film (0)")
+    parser.add_argument("--n-tasks", metavar="N", type=int, default=2, help="number of tasks to draw (2)")
+    parser.add_argument("--steps", metavar="N", type=int, help="steps to film (one horizon)")
+    parser.add_argument("--seed", type=int, default=0, help="of start states and actions (0)")
+    return parser
+
+
+def _describe(env_name: str) -> None:
+    """Print what the class says of itself, and its first tasks."""
+    env_class = find_class(env_name)
+    env = SingleEnv(env_name)
+    print(inspect.getdoc(env_class))
+    print(f"\nobservation {env.observation_space.shape}, action {env.action_space.shape}, the first tasks:")
+    for task in env.tasks:
+        print(json.dumps(task, default=str))
+
+
+def _film(options: argparse.Namespace) -> None:
+    from envs.video import film_random_policy  # here, as the rest needs no ffmpeg
+
+    env = SingleEnv(options.env_name, task=options.task, n_tasks=options.n_tasks, render_mode="rgb_array")
+    steps = env.meta_env.max_path_length if options.steps is None else options.steps
+    film_random_policy(env, options.render, steps, options.seed)
+    env.close()
+    print(f"{options.render}: {steps} steps of {options.env_name}, {env.meta_env.task_caption(env.task)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
