@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 DEFAULT_GOLDEN_DIR = Path(__file__).parent / "data" / "golden"
 
@@ -12,3 +13,9 @@ DEFAULT_GOLDEN_DIR = Path(__file__).parent / "data" / "golden"
 def golden_dir():
     """Folder with `env/*.npz` and `update/*.npz`; PEARL_GOLDEN_DIR names another one of the same form."""
     return Path(os.environ.get("PEARL_GOLDEN_DIR", DEFAULT_GOLDEN_DIR))
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Tests that draw without a generator of their own draw the same each time."""
+    torch.manual_seed(0)

@@ -77,9 +77,12 @@ class FakeAgent:
         mean = torch.stack([rows[:n, REWARD_COLUMN].mean() for rows, n in zip(context, length, strict=True)])
         return Belief(mean[:, None], torch.zeros(len(mean), 1))
 
-    def act(self, obs, z, generator):
-        assert len(obs) == len(z)
-        return np.concatenate([z.numpy(), np.zeros_like(z.numpy())], axis=1)
+    def actor(self, z, generator):
+        def act(obs):
+            assert len(obs) == len(z)
+            return np.concatenate([z.numpy(), np.zeros_like(z.numpy())], axis=1)
+
+        return act
 
 
 def make_paths(tasks, length, max_length=None, first_step=0):

@@ -80,8 +80,8 @@ class Agent(Protocol):
     def posterior(self, context: Any, length: IndexArray | None = None) -> Belief:
         """The belief given context, of which the first `length` transitions count."""
 
-    def act(self, obs: FloatArray, z: Tensor, generator: torch.Generator | None) -> FloatArray:
-        """Actions; deterministic without a generator."""
+    def actor(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
+        """Acts for lanes with fixed z; deterministic without a generator."""
 
 
 class Sampler(Protocol):

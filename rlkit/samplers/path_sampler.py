@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -36,7 +37,9 @@ class PathSampler:
         """
         for start in range(0, len(tasks), self.num_lanes):
             piece = slice(start, start + self.num_lanes)
-            yield self._rollout(tasks[piece], z[piece], generator)
+            with one_torch_thread():
+                paths = self._rollout(tasks[piece], z[piece], generator)
+            yield paths
 
     def _rollout(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Paths:
         env, lanes, steps = self.env, len(tasks), self.max_path_length
@@ -47,9 +50,10 @@ class PathSampler:
         all_actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)  # lanes beyond ours stay frozen
         live = np.ones(lanes, dtype=bool)
 
+        act = self.agent.actor(z, generator)
         obs[0] = self._start(tasks)
         for step in range(steps):
-            action[step] = self.agent.act(obs[step], z, generator)
+            action[step] = act(obs[step])
             all_actions[:lanes] = action[step]
             next_obs, step_reward, terminated, truncated, info = env.step(all_actions)
             obs[step + 1] = next_obs[:lanes]
@@ -77,3 +81,18 @@ class PathSampler:
         mask = np.arange(self.env.num_envs) < len(tasks)
         self.env.set_tasks(tasks, lanes=np.arange(len(tasks)))
         return self.env.reset(options={"reset_mask": mask})[0][: len(tasks)]
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Run torch on one CPU thread inside the block.
+
+    A policy call on some lanes is too small to share, and torch's other threads, which spin while they wait for
+    work, would take the cores that the physics needs.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

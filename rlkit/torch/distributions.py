@@ -75,11 +75,6 @@ class TanhNormal(NamedTuple):
         log_det = torch.log(1.0 - action.square() + TANH_EPSILON)
         return action, (log_normal - log_det).sum(dim=-1, keepdim=True)
 
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """A random action, (..., action_dim)."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
-        return torch.tanh(self.mean + self.log_std.exp() * noise)
-
     def mode(self) -> Tensor:
         """The deterministic policy's action, tanh of the mean."""
         return torch.tanh(self.mean)

@@ -44,7 +44,7 @@ def test_kl_is_summed_over_tasks_and_dimensions():
 
 
 def test_log_prob_of_the_squashed_action():
-    policy = TanhNormal(torch.randn(5, 2).double(), torch.randn(5, 2).double())
+    policy = TanhNormal(torch.randn(5, 2).double(), torch.randn(5, 2).double() - 2)
     action, log_prob = policy.sample_with_log_prob(torch.randn(5, 2).double())
     before = torch.atanh(action)
     normal = torch.distributions.Normal(policy.mean, policy.log_std.exp())
@@ -79,16 +79,23 @@ def test_the_prior_is_standard_normal_or_zero():
     assert torch.equal(deterministic.prior(2).sample(torch.Generator()), torch.zeros(2, 5))
 
 
-def test_acting_builds_no_graph_and_deterministic_means_the_mode():
+def test_acting_is_the_policys_distribution():
     agent, _ = make_agent()
+    with torch.no_grad():
+        agent.policy.last_fc_log_std.bias.copy_(torch.tensor([0.5, -30.0]))  # the second below the clamp
     obs, z = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), torch.randn(6, 5)
-    generator = torch.Generator().manual_seed(0)
-    action = agent.act(obs, z, None)
-    assert isinstance(action, np.ndarray)
-    assert np.array_equal(action, agent.act(obs, z, None))
-    assert not np.array_equal(action, agent.act(obs, z, generator))
+    distribution = agent.policy.distribution(torch.from_numpy(obs), z)
+    mode = agent.actor(z, None)(obs)
+    assert isinstance(mode, np.ndarray)
+    np.testing.assert_allclose(mode, distribution.mode().detach(), atol=1e-6)
+    noise = torch.randn(6, 2, generator=torch.Generator().manual_seed(5))
+    sampled = agent.actor(z, torch.Generator().manual_seed(5))(obs)
+    np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach(), atol=1e-6)
+
+
+def test_inferring_to_act_builds_no_graph():
+    agent, _ = make_agent()
     assert not agent.posterior(torch.randn(1, 3, 7)).mean.requires_grad
-    assert (np.abs(action) <= 1).all()
 
 
 def test_initial_weights_are_the_references():

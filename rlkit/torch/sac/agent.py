@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -42,9 +44,15 @@ class PEARLAgent(nn.Module):
         lengths = None if length is None else torch.as_tensor(length, device=device)
         return self.infer(torch.as_tensor(context, device=device), lengths)
 
-    @torch.no_grad()
-    def act(self, obs: FloatArray, z: Tensor, generator: torch.Generator | None) -> FloatArray:
-        """Actions (lanes, action_dim) for observations (lanes, obs_dim); without a generator, the policy's mode."""
-        distribution = self.policy.distribution(torch.as_tensor(obs, device=self.device), z)
-        action = distribution.mode() if generator is None else distribution.sample(generator)
-        return action.cpu().numpy()
+    def actor(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
+        """Acts for lanes whose z (lanes, latent) stays: observations (lanes, obs_dim) in, actions out.
+
+        Exploration noise comes from `generator`; without one the policy is deterministic. The weights are those of
+        the moment of this call.
+        """
+        policy, device = self.policy.for_z(z.to(self.device)), self.device
+
+        def act(obs: FloatArray) -> FloatArray:
+            return policy.act(torch.as_tensor(obs, device=device), generator).cpu().numpy()
+
+        return act
