@@ -85,7 +85,7 @@ class HumanoidDir(MujocoMetaEnv):
         return f"direction {np.degrees(task['angle']):.0f} degrees"
 
     def _view(self, lane: int) -> View:
-        return View(np.array([*self.physics.qpos[lane, :2], 0.9]), distance=4.5, elevation=-35.0)
+        return View(np.array([*self.physics.qpos[lane, :2], 0.9]), distance=3.5, elevation=-25.0)
 
     def _markers(self, lane: int) -> list[Arrow | Disc]:
         return [floor_arrow(self.physics.qpos[lane, :2], float(self.task_value("angle")[lane]), gap=0.5)]
