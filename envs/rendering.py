@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import platform
 import sys
+import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import mujoco
@@ -44,6 +47,9 @@ class OffscreenScene:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False  # halves the time of a software renderer
         self._pixels = mujoco.MjrContext(model, int(mujoco.mjtFontScale.mjFONTSCALE_150))
         mujoco.mjr_setBuffer(int(mujoco.mjtFramebuffer.mjFB_OFFSCREEN), self._pixels)
+        # OpenGL must be let go of before the interpreter takes it down, and nobody must remember to close.
+        self._close_at_exit = partial(_close, weakref.ref(self))
+        atexit.register(self._close_at_exit)
 
     def frame(self, qpos: FloatArray, view: View, markers: Sequence[Arrow | Disc]) -> Frame:
         """The robot at `qpos` (nq,) with `markers`, (HEIGHT, WIDTH, 3)."""
@@ -85,9 +91,16 @@ class OffscreenScene:
 
     def close(self) -> None:
         """Free the OpenGL context."""
+        atexit.unregister(self._close_at_exit)
         self._context.make_current()
         self._pixels.free()
         self._context.free()
+
+
+def _close(reference: weakref.ref[OffscreenScene]) -> None:
+    scene = reference()
+    if scene is not None:
+        scene.close()
 
 
 def open_context(width: int, height: int) -> Any:

@@ -26,7 +26,7 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
     finite ends the episode: terminated, `diverged` in info, the last sound observation and reward 0.
 
     Attributes:
-        tasks: the task set.
+        tasks: the task set, as JSON can save it.
         task_index: the task to be in from the next reset on.
     """
 
@@ -169,13 +169,24 @@ def _five(outcome: tuple[Any, ...]) -> tuple[Any, Any, bool, bool, Mapping[str, 
 
 def _tasks_of(env: Any) -> list[Any]:
     """The task set; of an environment that only tells indices, these."""
-    indices = list(env.get_all_task_idx()) if callable(getattr(env, "get_all_task_idx", None)) else None
-    tasks = list(getattr(env, "tasks", indices or []))
-    if indices is not None and len(indices) != len(tasks):
-        tasks = [int(index) for index in indices]
+    told = getattr(env, "tasks", None)
+    if told is None and callable(getattr(env, "get_all_task_idx", None)):
+        told = env.get_all_task_idx()
+    tasks = [] if told is None else [_plain(task) for task in told]
     if not tasks:
         raise ValueError(f"{_name(env)} has no tasks: it needs `tasks` or `get_all_task_idx()`")
     return tasks
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON can save it; what is no number, text or collection of these, as it prints."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value if isinstance(value, bool | int | float | str) else repr(value)
 
 
 def _box(env: Any, attribute: str) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:

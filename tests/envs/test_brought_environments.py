@@ -1,5 +1,6 @@
 """Environments that others wrote, as lanes: old gym's contract and gymnasium's."""
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -195,6 +196,28 @@ def test_refused(env_name, params, message, build):
         build(env_name, 1, **params)
 
 
+def test_tasks_can_be_saved_whatever_they_are(build):
+    from brought import Modern
+
+    class Arrays(Modern):
+        def __init__(self):
+            super().__init__()
+            self.tasks = [np.array([0.5, 1.0]), {"mass": np.float32(2.0), "goal": (1, 2)}, Path]
+
+    class IndicesOnly(Modern):
+        def __init__(self):
+            super().__init__()
+            del self.tasks
+
+        def get_all_task_idx(self):
+            return range(4)
+
+    tasks = build_registered(build, Arrays, n_tasks=3).tasks
+    assert tasks == [[0.5, 1.0], {"mass": 2.0, "goal": [1, 2]}, repr(Path)]
+    assert json.loads(json.dumps(tasks)) == tasks
+    assert build_registered(build, IndicesOnly, n_tasks=4).tasks == [0, 1, 2, 3]
+
+
 def test_refused_classes(build):
     from brought import Modern
 
@@ -217,6 +240,6 @@ def test_refused_classes(build):
         build(MODERN, 1).sample_tasks(2, np.random.default_rng(0))
 
 
-def build_registered(build, env_class):
+def build_registered(build, env_class, **params):
     envs.register_env(env_class.__name__, env_class)
-    return build(env_class.__name__, 1)
+    return build(env_class.__name__, 1, **params)

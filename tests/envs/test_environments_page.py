@@ -45,7 +45,7 @@ def test_every_python_block_runs(capsys):
 
 
 def test_the_example_is_short_and_learnable(my_envs, build):
-    assert len(my_envs.splitlines()) <= 36
+    assert len(my_envs.splitlines()) <= 30
     (config,) = map(json.loads, blocks("json"))
     env = build(
         config["env_name"], 4, max_path_length=config["algo_params"]["max_path_length"], **config["env_params"]

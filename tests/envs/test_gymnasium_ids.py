@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -175,3 +176,9 @@ print(sorted(set(sys.modules) & {"torch", "PIL", "OpenGL", "rlkit", "metaworld"}
 def test_import_is_light_and_leaves_the_global_generators_alone():
     outcome = subprocess.run([sys.executable, "-c", IMPORT_CHECK], capture_output=True, text=True, check=True)
     assert outcome.stdout.strip() == "[]"
+
+
+def test_one_module_knows_the_physics_library():
+    package = Path(envs.__file__).parent
+    assert [path.name for path in package.glob("*.py") if "import mjbatch" in path.read_text()] == ["physics.py"]
+    assert not [path.name for path in package.glob("*.py") if "rlkit" in path.read_text()]

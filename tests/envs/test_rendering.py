@@ -1,5 +1,8 @@
 """Frames: of every family where OpenGL works, and a clear word where it does not."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -73,3 +76,21 @@ def test_the_task_is_marked_in_the_scene(env_name, build):
     first, second = env._markers(0), env._markers(1)
     assert len(first) == len(second) == 1
     assert not all(np.allclose(a, b) for a, b in zip(first[0], second[0], strict=True))
+
+
+UNCLOSED = """
+import envs
+from envs import rendering
+scenes = [envs.make_env(name, 1, render_mode="rgb_array") for name in ("ant-dir", "cheetah-vel", "cheetah-vel")]
+for scene in scenes:
+    scene.reset(seed=0)
+    try:
+        scene.render()
+    except rendering.RenderingUnavailableError:
+        pass
+"""
+
+
+def test_environments_left_open_end_in_silence():
+    outcome = subprocess.run([sys.executable, "-c", UNCLOSED], capture_output=True, text=True, check=True)
+    assert outcome.stderr == ""
