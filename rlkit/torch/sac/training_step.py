@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import torch
@@ -62,7 +62,7 @@ class TrainingStep:
         """
         sums, metrics = None, {}
         for _ in range(num_steps):
-            for metrics in self._step():
+            for metrics in self.step():
                 scalars = torch.stack([value for name, value in metrics.items() if name not in PREDICTIONS])
                 sums = scalars if sums is None else sums.add_(scalars)
             progress(1)
@@ -75,16 +75,18 @@ class TrainingStep:
     def _updates_per_step(self) -> int:
         return self._params.embedding_batch_size // self._params.embedding_mini_batch_size
 
-    def _step(self) -> list[Metrics]:
+    def step(self) -> list[Metrics]:
         """One step: an update for each piece of the context, each with transitions of its own."""
-        params, generator = self._params, self._generator
+        return [self.trainer.update(batch, context, noise) for batch, context, noise in self.draw()]
+
+    def draw(self) -> Iterator[tuple[Batch, Tensor, Noise]]:
+        """What the updates of one step need: transitions for actor and critics, context, noise."""
+        params = self._params
         tasks = self._draw_tasks()
-        context = self._draw_context(tasks, generator)
-        updates = []
+        context = self._draw_context(tasks, self._generator)
         for piece in context.split(params.embedding_mini_batch_size, dim=1):
-            batch = self._replay.sample(tasks, params.batch_size, generator)
-            updates.append(self.trainer.update(batch, piece, self._draw_noise(batch.action)))
-        return updates
+            batch = self._replay.sample(tasks, params.batch_size, self._generator)
+            yield batch, piece, self._draw_noise(batch.action)
 
     def _draw_tasks(self) -> Tensor:
         """`meta_batch` training tasks, with replacement."""

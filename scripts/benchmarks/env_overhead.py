@@ -1,10 +1,10 @@
-"""What a full environment step costs beside the bare physics step of the same model; for `scripts/benchmark.py`."""
+"""What a full environment step costs beside the bare physics step of the same model."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import mjbatch
@@ -12,7 +12,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 import envs
+from benchmarks.timing import Case
 from envs.mujoco_env import MujocoMetaEnv
+from rlkit.core.config import Config
 
 
 class Overhead(NamedTuple):
@@ -70,3 +72,11 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
+
+
+def measure(configs: Mapping[str, Config]) -> Iterator[tuple[str, Case]]:
+    """Time a full step of each config's environment; yields cases as they are done."""
+    for name, config in configs.items():
+        overhead = measure_overhead(config.env_name)
+        note = f"{overhead.env_rate:,.0f} steps/s, bare {overhead.raw_rate:,.0f}"
+        yield name, Case(1e6 / overhead.env_rate, 1e6 / overhead.raw_rate, "us/step", note, overhead.ratio)

@@ -1,0 +1,142 @@
+"""Measure each part of the loop beside its limit on this machine, in one run: a ratio of 1.0 is the limit."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from rlkit.core.config import Config, load_config, make_config
+from rlkit.core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchmarks.timing import Case
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+UPDATE_CONFIGS = ("cheetah-vel", "point-robot", "sparse-point-robot")
+PHYSICS_CONFIGS = ("cheetah-vel", "ant-dir", "humanoid-dir", "walker-rand-params")
+ENV_CONFIGS = (*PHYSICS_CONFIGS, "cheetah-dir", "ant-goal", "hopper-rand-params")
+LANES = (30,)
+SECONDS_PER_CASE = 8.0
+PRINTED_WIDTH = 150  # where there is no terminal
+SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory")
+Cases = Iterator[tuple[str, "Case"]]
+
+
+@click.command(help=__doc__)
+@click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Measure this config instead of the usual ones."
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file too.")
+@click.option("--device", "device_name", default="cpu", show_default=True, help="cpu or cuda[:ID].")
+@click.option(
+    "--seconds", default=SECONDS_PER_CASE, show_default=True, type=click.FloatRange(min=0.0), help="Time per case."
+)
+def main(
+    sections: tuple[str, ...], config_path: Path | None, json_path: Path | None, device_name: str, seconds: float
+) -> None:
+    """Run the sections named, or all."""
+    try:
+        device = _device(device_name)
+        figures = {}
+        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+        console.print(_machine(device), highlight=False)
+        for section in sections or SECTIONS:
+            cases = dict(_shown(console, section, _measure(section, config_path, device, seconds)))
+            figures[section] = {name: case.as_json() for name, case in cases.items()}
+        if json_path is not None:
+            json_path.write_text(json.dumps(figures, indent=2) + "\n")
+    except (UserError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    from rlkit.torch.pytorch_util import tune_cpu
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: {str(error).splitlines()[0]}") from None
+    if device.type == "cpu":
+        tune_cpu()
+    return device
+
+
+def _machine(device: torch.device) -> str:
+    import torch
+
+    from rlkit.core.experiment import versions
+
+    name = _processor() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    packages = ", ".join(f"{package} {versions()[package]}" for package in ("torch", "mujoco", "mjbatch", "numpy"))
+    return f"{name}, {torch.get_num_threads()} CPU threads; Python {platform.python_version()}, {packages}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+
+
+def _measure(section: str, config_path: Path | None, device: torch.device, seconds: float) -> Cases:
+    from benchmarks import env_overhead, iteration, memory, sampling, update
+
+    if section == "update":
+        small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
+        return update.measure(_configs(UPDATE_CONFIGS, config_path) | small, device, seconds)
+    if section in ("collect", "evaluate"):
+        return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, LANES, device, seconds)
+    if section == "envs":
+        return env_overhead.measure(_configs(ENV_CONFIGS, config_path))
+    if section == "iteration":
+        return iteration.measure(_configs(("cheetah-vel",), config_path), device)
+    return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path))
+
+
+def _configs(names: tuple[str, ...], path: Path | None) -> dict[str, Config]:
+    if path is not None:
+        return {path.stem: load_config(path)}
+    return {name: load_config(CONFIGS / f"{name}.json") for name in names}
+
+
+def _small_config() -> Config:
+    """The CPU-sized point robot that the reference was timed at: 46 steps/s."""
+    algo = {"meta_batch": 8, "batch_size": 64, "max_path_length": 20, "num_steps_per_eval": 60}
+    settings = {"env_name": "point-robot", "n_train_tasks": 20, "n_eval_tasks": 10, "net_size": 64}
+    return make_config({**settings, "env_params": {"n_tasks": 30}, "algo_params": algo}, "small")
+
+
+def _shown(console: Console, section: str, cases: Cases) -> Mapping[str, Case]:
+    table = Table(title=section, title_justify="left")
+    for heading in ("case", "value", "limit", "ratio", "", "note"):
+        table.add_column(heading, justify="right" if heading in ("value", "limit", "ratio") else "left")
+    done = {}
+    for name, case in cases:
+        table.add_row(
+            name, f"{case.value:,.2f}", f"{case.limit:,.2f}", f"{case.over_limit:.2f}", case.unit, case.note
+        )
+        done[name] = case
+    console.print(table)
+    return done
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Interleaved timing: cases take turns, so that other load on the machine meets all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+
+
+class Case(NamedTuple):
+    """One line of a benchmark: a time beside its limit, in the same unit."""
+
+    value: float
+    limit: float
+    unit: str
+    note: str = ""  # spread, rate, or what was compared
+    ratio: float | None = None  # median of the ratios of the rounds, where rounds were taken
+
+    def as_json(self) -> dict[str, float]:
+        """What `--json` holds of it."""
+        return {"value": self.value, "limit": self.limit, "ratio": self.over_limit}
+
+    @property
+    def over_limit(self) -> float:
+        """Value over limit; 1.0 is the limit."""
+        return self.value / self.limit if self.ratio is None else self.ratio
+
+
+class Timings(NamedTuple):
+    """Seconds of each round, by name."""
+
+    rounds: Mapping[str, list[float]]
+
+    def median(self, name: str) -> float:
+        """Median seconds."""
+        return statistics.median(self.rounds[name])
+
+    def ratio(self, name: str, limit: str) -> float:
+        """Median over the rounds of the ratio of two that ran side by side."""
+        return statistics.median(a / b for a, b in zip(self.rounds[name], self.rounds[limit], strict=True))
+
+    def spread(self, name: str) -> str:
+        """Range of the middle half, in per cent of the median."""
+        low, _, high = statistics.quantiles(self.rounds[name], n=4)
+        return f"+-{50 * (high - low) / self.median(name):.0f} %"
+
+
+def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, device: torch.device) -> Timings:
+    """Time `calls` in turns for about `seconds`, after a warm-up of two turns; at least five rounds."""
+    start = time.perf_counter()
+    for call in [*calls.values()] * 2:
+        _timed(call, device)
+    turn = (time.perf_counter() - start) / 2
+    rounds = max(5, int(seconds / max(turn, 1e-9)))
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            taken[name].append(_timed(call, device))
+    return Timings(taken)
+
+
+def _timed(call: Callable[[], object], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
