@@ -72,17 +72,16 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         Raises:
             ValueError: a count below 1, or an autoreset or render mode that there is not.
         """
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        self.max_path_length = self.default_max_path_length if max_path_length is None else max_path_length
+        for name, count in (("num_envs", num_envs), ("max_path_length", self.max_path_length)):
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1, got {count}")
         if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise ValueError(f"autoreset_mode must be NEXT_STEP or DISABLED, got {autoreset_mode}")
         if render_mode not in (None, *RENDER_METADATA["render_modes"]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self.max_path_length = self.default_max_path_length if max_path_length is None else max_path_length
-        if self.max_path_length < 1:
-            raise ValueError(f"max_path_length must be at least 1, got {max_path_length}")
         self.autoreset_mode = autoreset_mode
         self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
 

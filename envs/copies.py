@@ -46,14 +46,11 @@ class CopiesEnv(MetaEnv):
             env_class: makes one environment; see `envs.register_env` for what it must have.
             num_envs: number of copies.
             vectorization: "sync" or "async".
-            n_tasks: how many tasks there must be; given to the class if it takes it, as the next two.
-            randomize_tasks: for the class.
-            task_seed: for the class; seeds the global generators too while a copy is made.
+            n_tasks, randomize_tasks, task_seed: given to the class if it names them. There must be `n_tasks` tasks,
+                and `task_seed` seeds the global generators too while a copy is made.
             tasks: put these tasks into the copies' `tasks`.
             num_threads: taken as by the native families, without a use here.
-            max_path_length: steps until truncation.
-            autoreset_mode: as `MetaEnv`.
-            render_mode: as `MetaEnv`.
+            max_path_length, autoreset_mode, render_mode: as `MetaEnv`.
             params: for the class.
 
         Raises:
@@ -67,18 +64,10 @@ class CopiesEnv(MetaEnv):
         self._make_copy = partial(TaskCopy, env_class, task_seed=task_seed, tasks=tasks, render_mode=render_mode)
         offered = {"n_tasks": n_tasks, "randomize_tasks": randomize_tasks, "task_seed": task_seed}
         self._params = _accepted(env_class, offered, params)
-        first = self._make_copy(self._params)
-        if tasks is None and len(first.tasks) < n_tasks:
-            raise ValueError(f"n_tasks must be at most {len(first.tasks)}, the tasks that there are, got {n_tasks}")
-        self.tasks = first.tasks[:n_tasks] if tasks is None else first.tasks
-        self.action_dim, self.observation_dim = (
-            int(np.prod(space.shape or ())) for space in (first.action_space, first.observation_space)
-        )
-        self.has_sparse_reward = _gives_sparse_reward(first)
+        self._learn_from_one(n_tasks if tasks is None else len(tasks))
         super().__init__(
             num_envs, max_path_length=max_path_length, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
-        first.close()
         self._copies = VECTORIZATIONS[vectorization](
             [partial(self._make_copy, self._params)] * num_envs, autoreset_mode=AutoresetMode.DISABLED
         )
@@ -86,6 +75,20 @@ class CopiesEnv(MetaEnv):
         self._copies_cut = np.zeros(num_envs, dtype=bool)
         self._seeds: list[int | None] = [None] * num_envs  # for the next reset of each copy
         self.set_tasks(np.arange(num_envs) % len(self.tasks))
+
+    def _learn_from_one(self, n_tasks: int) -> None:
+        """Make a copy and see its tasks and sizes, and by taking a step whether it tells a sparse reward."""
+        copy = self._make_copy(self._params)
+        if len(copy.tasks) < n_tasks:
+            raise ValueError(f"n_tasks must be at most {len(copy.tasks)}, the tasks that there are, got {n_tasks}")
+        self.tasks = copy.tasks[:n_tasks]
+        self.action_dim, self.observation_dim = (
+            int(np.prod(space.shape or ())) for space in (copy.action_space, copy.observation_space)
+        )
+        copy.reset(seed=0)
+        *_, info = copy.step(np.zeros(self.action_dim))
+        self.has_sparse_reward = "sparse_reward" in info
+        copy.close()
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Any]:
         """The tasks of a fresh copy, made for `num_tasks` tasks with the global generators seeded from `rng`.
@@ -171,10 +174,3 @@ def _accepted(env_class: EnvClass, offered: dict[str, Any], params: dict[str, An
 
 def _title(env_class: EnvClass) -> str:
     return getattr(env_class, "__name__", str(env_class))
-
-
-def _gives_sparse_reward(copy: TaskCopy) -> bool:
-    """Whether a step tells a sparse reward; found out by taking one."""
-    copy.reset(seed=0)
-    *_, info = copy.step(np.zeros(copy.action_space.shape or ()))
-    return "sparse_reward" in info

@@ -55,8 +55,8 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         """
         self._globals = PrivateGlobals(task_seed)
         self.render_mode = render_mode
-        takes = inspect.signature(env_class).parameters
-        mode = {"render_mode": render_mode} if render_mode and "render_mode" in takes else {}
+        takes_mode = render_mode is not None and "render_mode" in inspect.signature(env_class).parameters
+        mode = {"render_mode": render_mode} if takes_mode else {}
         with self._globals.in_place():
             self._env = env_class(**params, **mode)
         if tasks is not None:
@@ -64,9 +64,7 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         self.tasks = _tasks_of(self._env)
         self._takes_seed = "seed" in inspect.signature(self._env.reset).parameters
         self._action_shape, low, high = _box(self._env, "action_space")
-        bounded = np.isfinite(low) & np.isfinite(high)
-        self._offset = np.where(bounded, (low + high) / 2, 0.0)
-        self._scale = np.where(bounded, (high - low) / 2, 1.0)
+        self._offset, self._scale = (low + high) / 2, (high - low) / 2
         observation_shape, _, _ = _box(self._env, "observation_space")
         self.action_space = spaces.Box(-1.0, 1.0, low.shape, np.float32)
         self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(observation_shape)),), np.float64)
@@ -190,7 +188,7 @@ def _plain(value: Any) -> Any:
 
 
 def _box(env: Any, attribute: str) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
-    """Shape, and flat lowest and highest values (-1 and 1 where the space does not tell)."""
+    """Shape, and flat lowest and highest values (-1 and 1 where the space tells none, or an infinite one)."""
     space = getattr(env, attribute, None)
     shape = getattr(space, "shape", None)
     if not shape:
@@ -198,7 +196,8 @@ def _box(env: Any, attribute: str) -> tuple[tuple[int, ...], NDArray[np.float64]
     low, high = (
         np.broadcast_to(getattr(space, name, default), shape) for name, default in (("low", -1), ("high", 1))
     )
-    return tuple(shape), low.astype(np.float64).ravel(), high.astype(np.float64).ravel()
+    bounded = np.isfinite(low) & np.isfinite(high)
+    return tuple(shape), np.where(bounded, low, -1.0).ravel(), np.where(bounded, high, 1.0).ravel()
 
 
 def _is_number(value: Any) -> bool:
