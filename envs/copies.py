@@ -166,11 +166,12 @@ def _accepted(env_class: EnvClass, offered: dict[str, Any], params: dict[str, An
     """What the class is made with: of `offered` what it names, and all of `params`, which it must take."""
     parameters = inspect.signature(env_class).parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    names = set(parameters)
+    if open_ended and isinstance(env_class, type):  # it may hand its **kwargs on to the classes that it extends
+        constructors = [vars(base)["__init__"] for base in env_class.__mro__[:-1] if "__init__" in vars(base)]
+        names.update(*(inspect.signature(constructor).parameters for constructor in constructors))
     for name in params:
-        if name not in parameters and not open_ended:
-            raise ValueError(f"{_title(env_class)} has no parameter '{name}'; it takes {', '.join(parameters)}")
-    return {**{name: value for name, value in offered.items() if name in parameters}, **params}
-
-
-def _title(env_class: EnvClass) -> str:
-    return getattr(env_class, "__name__", str(env_class))
+        if name not in names and not open_ended:
+            title = getattr(env_class, "__name__", str(env_class))
+            raise ValueError(f"{title} has no parameter '{name}'; it takes {', '.join(parameters)}")
+    return {**{name: value for name, value in offered.items() if name in names}, **params}

@@ -118,6 +118,8 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         """The environment's own picture."""
         takes_mode = "mode" in inspect.signature(self._env.render).parameters
         frame = self._env.render(mode="rgb_array") if takes_mode else self._env.render()
+        if np.ndim(frame) != 3:
+            raise RuntimeError(f"{_name(self._env)} gives no picture to render_mode 'rgb_array'")
         return np.asarray(frame, dtype=np.uint8)
 
     def close(self) -> None:

@@ -108,6 +108,29 @@ def test_parameters_reach_the_class(build):
         build(OLD, 1, ofset=1.0)
 
 
+def test_open_ended_classes_hand_on_what_their_bases_take(build):
+    from brought import OldContract
+
+    class Wrapped(OldContract):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    assert len(build_registered(build, Wrapped, n_tasks=6).tasks) == 6
+
+
+def test_a_copy_without_a_picture_says_so(build):
+    from brought import OldContract
+
+    class Printing(OldContract):
+        def render(self):
+            print(self.value)
+
+    env = build_registered(build, Printing, render_mode="rgb_array")
+    env.reset(seed=0)
+    with pytest.raises(RuntimeError, match="Printing gives no picture"):
+        env.render()
+
+
 def test_gymnasium_environment_with_its_own_limit(build, vectorization):
     env = build(MODERN, 2, n_tasks=3, own_limit=3, vectorization=vectorization)
     env.set_tasks([2, 1])
