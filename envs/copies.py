@@ -72,6 +72,7 @@ class CopiesEnv(MetaEnv):
             [partial(self._make_copy, self._params)] * num_envs, autoreset_mode=AutoresetMode.DISABLED
         )
         self._observations = np.zeros((num_envs, self.observation_dim))
+        self._all_have_observed = False
         self._copies_cut = np.zeros(num_envs, dtype=bool)
         self._seeds: list[int | None] = [None] * num_envs  # for the next reset of each copy
         self.set_tasks(np.arange(num_envs) % len(self.tasks))
@@ -123,11 +124,14 @@ class CopiesEnv(MetaEnv):
         del start_states
         if not lanes.size:
             return
+        self._copies.set_attr("task_index", self.lane_tasks.tolist())
         mask = np.zeros(self.num_envs, dtype=bool)
         mask[lanes] = True
+        if not self._all_have_observed:  # gymnasium stacks the observations of all, so all must have one
+            self._copies.reset()
+            self._all_have_observed = True
         seeds = [seed if chosen else None for seed, chosen in zip(self._seeds, mask, strict=True)]
         self._seeds = [None if chosen else seed for seed, chosen in zip(self._seeds, mask, strict=True)]
-        self._copies.set_attr("task_index", self.lane_tasks.tolist())
         self._observations, _ = self._copies.reset(seed=seeds, options={"reset_mask": mask})
 
     def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:

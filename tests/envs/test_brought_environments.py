@@ -63,6 +63,16 @@ def test_ended_lanes_stay_frozen_until_their_reset(build, vectorization):
     env.close()
 
 
+def test_the_first_reset_may_be_of_some_lanes(build, vectorization):
+    env = build(OLD, 3, vectorization=vectorization)
+    observations, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
+    assert observations[1, 0] == env.tasks[1]["value"]
+    _, rewards, terminations, truncations, _ = env.step(np.zeros((3, 2)))
+    assert rewards.tolist() == [0, env.tasks[1]["value"], 0]
+    assert (terminations | truncations).tolist() == [True, False, True]
+    env.close()
+
+
 def test_sync_and_async_give_the_same_numbers_for_a_seed(build):
     observations = []
     for vectorization in ("sync", "async", "sync"):
