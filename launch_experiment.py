@@ -121,6 +121,7 @@ def make_envs(config: Config) -> MetaEnv:
         config.n_train_tasks * -(-algo.num_initial_steps // algo.max_path_length),
         config.n_eval_tasks * max(algo.num_evals, -(-algo.num_steps_per_eval // algo.max_path_length)),
     )
+    sys.path.insert(0, "")  # "module:Class" may be a file of the folder one launches from
     params = config.env_params.model_dump()
     if config.util_params.num_threads:
         params["num_threads"] = config.util_params.num_threads
@@ -186,7 +187,7 @@ def build_algorithm(
         encoder_buffer=encoder_buffer,
         draw_context=draw_context,
         training_step=TrainingStep(trainer, replay_buffer, draw_context, tasks.train, algo, train_rng),
-        evaluator=Evaluator(PathSampler(eval_env, trainer.agent), trainer.agent, eval_rng, algo),
+        evaluator=Evaluator(PathSampler(eval_env, trainer.agent, record_terms=True), trainer.agent, eval_rng, algo),
         display=display,
     )
     return algorithm, trainer

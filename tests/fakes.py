@@ -51,7 +51,17 @@ class FakeEnv:
         truncated = self.steps >= self.max_path_length
         self.done |= terminated | truncated
         reward = self.lane_tasks.astype(float)
-        return self._observe(), reward, terminated, truncated, {"sparse_reward": reward + SPARSE_OFFSET}
+        return (
+            self._observe(),
+            reward,
+            terminated,
+            truncated,
+            {
+                "sparse_reward": reward + SPARSE_OFFSET,
+                "reward_task": 2 * reward,
+                "success": self.lane_tasks * (self.steps == 2),
+            },
+        )
 
     def _observe(self):
         return np.stack([self.lane_tasks, self.steps, self.episodes], axis=1).astype(float)

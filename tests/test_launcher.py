@@ -19,6 +19,7 @@ from launch_experiment import main
 
 ROOT = Path(__file__).parent.parent
 ENVS = ["cheetah-dir", "cheetah-vel", "point-robot", "sparse-point-robot"]
+ENVS += ["ant-dir", "ant-goal", "humanoid-dir", "walker-rand-params", "hopper-rand-params"]
 NETWORKS = ["context_encoder", "policy", "qf1", "qf2", "vf", "target_vf"]
 STATISTICS = [
     f"{name} {statistic}"
@@ -146,7 +147,7 @@ def test_weights_of_another_shape_are_refused_with_both_shapes(launch, tmp_path)
 def test_evaluation_paths_are_plain_arrays(launch, tmp_path):
     folder = debug_run(launch, tmp_path, "sparse-point-robot", "--set", "algo_params.dump_eval_paths=true")
     with np.load(folder / "eval_paths/test_1.npz", allow_pickle=False) as paths:
-        rewards = paths["trajectory2/sparse_reward"]
+        rewards = paths["round2/sparse_reward"]
         assert rewards.shape == (len(paths["tasks"]), 20)
         np.testing.assert_allclose(rewards.sum(axis=1), paths["returns"][:, 2], rtol=1e-5)
 
@@ -207,6 +208,7 @@ def test_a_strangers_folder_is_not_removed(launch, tmp_path):
         (["configs/none.json"], ["configs/none.json", "No such file"]),
         (["configs/point-robot.json", "--set", "meta_batch=3"], ["'meta_batch'", "'algo_params.meta_batch'"]),
         (["configs/point-robot.json", "--set", "env_name=pont-robot"], ["pont-robot", "point-robot", "cheetah-vel"]),
+        (["configs/point-robot.json", "--set", "env_params.n_task=3"], ["'n_task'", "'n_tasks'", "task_seed"]),
         (["configs/cheetah-dir.json", "--set", "env_params.n_tasks=3"], ["cheetah-dir", "n_tasks", "at most 2", "3"]),
         (["configs/point-robot.json", "--set", "algo_params.sparse_rewards=true"], ["sparse_rewards", "point-robot"]),
         (["configs/point-robot.json", "--set", "path_to_weights=nowhere"], ["path_to_weights", "nowhere"]),

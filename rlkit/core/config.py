@@ -12,11 +12,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from rlkit.core.errors import UserError
 
-CONFIG_DIR = "configs"
+SET_ELSEWHERE = {
+    "max_path_length": "set algo_params.max_path_length",
+    "num_threads": "set util_params.num_threads",
+    "num_envs": "the launcher chooses it",
+    "autoreset_mode": "the launcher chooses it",
+    "tasks": "they are drawn, see env_params.n_tasks and task_seed",
+}
+"""Parameters of an environment that a config states in another place."""
 
 
 class Section(BaseModel):
@@ -36,11 +43,23 @@ class Section(BaseModel):
 
 
 class EnvParams(Section):
-    """What the task family is built with."""
+    """What the task family is built with; a family's own parameters (ant-dir's forward_backward) go here too.
+
+    The family checks those: this package knows no environments.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     n_tasks: int = Field(2, ge=1)  # tasks in the set; the first n_train_tasks train, the last n_eval_tasks test
     randomize_tasks: bool = True  # draw tasks at random; false: the family's evenly spaced set, in order
     task_seed: int = Field(1337, ge=0, lt=2**32)  # the task set depends on this and n_tasks alone
+
+    @model_validator(mode="after")
+    def _nothing_that_is_set_elsewhere(self) -> EnvParams:
+        for name in self.model_extra or ():
+            if name in SET_ELSEWHERE:
+                raise ValueError(f"'{name}' does not belong here: {SET_ELSEWHERE[name]}")
+        return self
 
 
 class AlgoParams(Section):

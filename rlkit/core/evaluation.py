@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import torch
 
 
+class Round(NamedTuple):
+    """The trajectories that some lanes ran side by side."""
+
+    number: int  # how many these lanes had run before
+    lanes: IndexArray  # (rows,) whose rows of `paths` are whose
+    paths: Paths
+
+
 class Adaptation(NamedTuple):
     """What happened in one evaluation run per lane."""
 
@@ -21,13 +29,30 @@ class Adaptation(NamedTuple):
     returns: FloatArray  # (lanes, trajectories), in order; nan where a run had fewer
     z_mean: FloatArray  # (lanes, latent), the posterior after the last trajectory
     z_var: FloatArray  # (lanes, latent)
-    rounds: list[tuple[IndexArray, Paths]]  # per trajectory number: the lanes that ran it, and their paths
+    rounds: list[Round]
 
     @property
     def final_return(self) -> FloatArray:
         """Return of each run's last trajectory, (lanes,): the result of the evaluation."""
-        last = np.isfinite(self.returns).sum(axis=1) - 1
-        return self.returns[np.arange(len(last)), last]
+        return self.returns[np.arange(len(self._last)), self._last]
+
+    @property
+    def _last(self) -> IndexArray:
+        """Number of each lane's last trajectory, (lanes,)."""
+        return np.isfinite(self.returns).sum(axis=1) - 1
+
+    def terms_of_last_trajectories(self) -> dict[str, float]:
+        """What the environment names beside the reward, for the last trajectories of all runs.
+
+        Means per step, but for `success`: the share of the trajectories that had it at some step.
+        """
+        collected: dict[str, list[float]] = {}
+        for number, lanes, paths in self.rounds:
+            for row in np.flatnonzero(self._last[lanes] == number):
+                for name, values in paths.terms.items():
+                    steps = values[row, : paths.length[row]]
+                    collected.setdefault(name, []).append(float(steps.max() if name == "success" else steps.mean()))
+        return {name: float(np.mean(values)) for name, values in collected.items()}
 
     def return_of_trajectory(self, number: int) -> float | None:
         """Mean return of the `number`-th trajectory (from 0) over all runs; None where a run had fewer."""
@@ -66,7 +91,7 @@ class Evaluator:
     def _adapt_lanes(self, tasks: IndexArray) -> Adaptation:
         memory = _Context(len(tasks))
         returns: list[FloatArray] = []
-        rounds: list[tuple[IndexArray, Paths]] = []
+        rounds: list[Round] = []
         belief = self._agent.prior(len(tasks))
         steps = np.zeros(len(tasks), dtype=np.int64)
         while (steps < self._params.num_steps_per_eval).any():
@@ -77,7 +102,7 @@ class Evaluator:
             memory.append(lanes, paths, self._params)
             returns.append(np.full(len(tasks), np.nan, dtype=np.float32))
             returns[-1][lanes] = paths.returns(self._params.sparse_rewards)
-            rounds.append((lanes, paths))
+            rounds.append(Round(len(rounds), lanes, paths))
             if len(rounds) >= self._params.num_exp_traj_eval:
                 belief = self._agent.posterior(memory.transitions, memory.length)
         mean, var = belief.mean.cpu().numpy(), belief.var.cpu().numpy()
@@ -126,8 +151,8 @@ def _join(pieces: list[Adaptation]) -> Adaptation:
         np.concatenate([piece.z_mean for piece in pieces]),
         np.concatenate([piece.z_var for piece in pieces]),
         [
-            (lanes + offset, paths)
+            round_._replace(lanes=round_.lanes + offset)
             for piece, offset in zip(pieces, offsets, strict=True)
-            for lanes, paths in piece.rounds
+            for round_ in piece.rounds
         ],
     )

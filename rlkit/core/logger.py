@@ -101,16 +101,16 @@ def evaluation(adaptation: Adaptation) -> dict[str, np.ndarray]:
         "z_mean": adaptation.z_mean,
         "z_var": adaptation.z_var,
     }
-    if adaptation.rounds[0][1].obs.shape[2] == 2:
+    if adaptation.rounds[0].paths.obs.shape[2] == 2:
         arrays["observations"] = _observations(adaptation)
     return arrays
 
 
 def _observations(adaptation: Adaptation) -> np.ndarray:
-    steps = max(paths.obs.shape[1] for _, paths in adaptation.rounds)
-    shape = (len(adaptation.tasks), len(adaptation.rounds), steps + 1, adaptation.rounds[0][1].obs.shape[2])
-    observations = np.full(shape, np.nan, dtype=np.float32)
-    for number, (lanes, paths) in enumerate(adaptation.rounds):
+    steps = max(round_.paths.obs.shape[1] for round_ in adaptation.rounds)
+    obs_dim = adaptation.rounds[0].paths.obs.shape[2]
+    observations = np.full((*adaptation.returns.shape, steps + 1, obs_dim), np.nan, dtype=np.float32)
+    for number, lanes, paths in adaptation.rounds:
         for row, lane in enumerate(lanes):
             length = paths.length[row]
             observations[lane, number, :length] = paths.obs[row, :length]
@@ -119,12 +119,16 @@ def _observations(adaptation: Adaptation) -> np.ndarray:
 
 
 def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
-    """All trajectories of an evaluation as flat arrays, `trajectoryN/...`, lanes first, padded to the longest."""
+    """All trajectories of an evaluation: `tasks`, `returns`, and a group of arrays per round of lanes.
+
+    `roundR/number` tells which trajectory of their run the lanes `roundR/lanes` ran; the other arrays have these
+    lanes first and are padded behind an episode's end (`length`).
+    """
     arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
-    for number, (lanes, paths) in enumerate(adaptation.rounds):
-        arrays[f"trajectory{number}/lanes"] = lanes
-        kept = {name: value for name, value in paths._asdict().items() if value is not None}
-        arrays |= {f"trajectory{number}/{name}": value for name, value in kept.items()}
+    for index, (number, lanes, paths) in enumerate(adaptation.rounds):
+        fields = {**paths._asdict(), **paths.terms, "number": np.array(number), "lanes": lanes}
+        kept = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+        arrays |= {f"round{index}/{name}": value for name, value in kept.items()}
     return arrays
 
 

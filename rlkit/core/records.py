@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ class Paths(NamedTuple):
     next_obs: FloatArray  # (lanes, steps, obs_dim)
     terminal: FloatArray  # (lanes, steps)
     sparse_reward: FloatArray | None  # (lanes, steps)
+    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (lanes, steps)
 
     def valid(self) -> NDArray[np.bool_]:
         """Which entries are steps and not padding, (lanes, steps)."""

@@ -198,6 +198,7 @@ class MetaRLAlgorithm:
             "Epoch": self.progress.iterations - 1,
             "AverageReturn": test_return,
             **{f"Test Return Trajectory {n + 1}": test.return_of_trajectory(n) for n in range(online_columns)},
+            **{f"Test {name}": value for name, value in test.terms_of_last_trajectories().items()},
         }
 
 

@@ -16,10 +16,11 @@ from rlkit.core.records import IndexArray, Paths
 class PathSampler:
     """Rolls out whole episodes; nothing is kept from one call to the next."""
 
-    def __init__(self, env: LaneEnv, agent: Agent) -> None:
-        """`env` does not reset by itself; `agent` acts."""
+    def __init__(self, env: LaneEnv, agent: Agent, *, record_terms: bool = False) -> None:
+        """`env` does not reset by itself; `agent` acts; `record_terms` keeps what `info` names beside the reward."""
         self.env = env
         self.agent = agent
+        self.record_terms = record_terms
         self.num_lanes = env.num_envs
         self.max_path_length = env.max_path_length
 
@@ -50,6 +51,7 @@ class PathSampler:
         all_actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)  # lanes beyond ours stay frozen
         live = np.ones(lanes, dtype=bool)
 
+        terms: list[dict[str, np.ndarray]] = []
         act = self.agent.actor(z, generator)
         obs[0] = self._start(tasks)
         for step in range(steps):
@@ -61,6 +63,8 @@ class PathSampler:
             terminal[step] = terminated[:lanes]
             if env.has_sparse_reward:
                 sparse[step] = info["sparse_reward"][:lanes]
+            if self.record_terms:
+                terms.append({name: info[name][:lanes] for name in info if is_term(name)})
             length += live
             live &= ~(terminated | truncated)[:lanes]
             if not live.any():
@@ -75,12 +79,18 @@ class PathSampler:
             next_obs=obs[1 : used + 1].swapaxes(0, 1),
             terminal=terminal[:used].T,
             sparse_reward=sparse[:used].T if env.has_sparse_reward else None,
+            terms={name: np.stack([step[name] for step in terms], axis=1) for name in (terms[0] if terms else ())},
         )
 
     def _start(self, tasks: IndexArray) -> np.ndarray:
         mask = np.arange(self.env.num_envs) < len(tasks)
         self.env.set_tasks(tasks, lanes=np.arange(len(tasks)))
         return self.env.reset(options={"reset_mask": mask})[0][: len(tasks)]
+
+
+def is_term(name: str) -> bool:
+    """Whether an entry of `info` is a number to report: a term of the reward, a speed, a success."""
+    return name.startswith("reward_") or name in ("velocity", "success")
 
 
 @contextmanager

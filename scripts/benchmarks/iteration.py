@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 
-from benchmarks.products import update_products
+from benchmarks.products import run_all, update_products
 from benchmarks.sampling import SamplingBench
 from benchmarks.timing import Case, interleave
 from benchmarks.update import build_step
@@ -26,7 +27,7 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Iterator[tup
         step = build_step(config, bench.env.observation_dim, bench.env.action_dim, device)
         products = update_products(config, bench.env.observation_dim, bench.env.action_dim, device, torch.float32)
         timings = interleave(
-            {"step": step.step, "products": lambda products=products: [product() for product in products]},
+            {"step": step.step, "products": partial(run_all, products)},
             seconds=10.0,
             device=device,
         )

@@ -18,9 +18,8 @@ class PlainUpdate:
         """Copy the networks; the trainer itself is not changed."""
         self.params = trainer.params
         self.probabilistic = trainer.agent.context_encoder.probabilistic
-        nets = {name: copy.deepcopy(network) for name, network in trainer.networks().items()}
-        self.encoder, self.policy = nets["context_encoder"], nets["policy"]
-        self.qf1, self.qf2, self.vf, self.target_vf = (nets[n] for n in ("qf1", "qf2", "vf", "target_vf"))
+        self.encoder, self.policy = copy.deepcopy(trainer.agent.context_encoder), copy.deepcopy(trainer.agent.policy)
+        self.qf1, self.qf2, self.vf, self.target_vf = copy.deepcopy(trainer.critics)
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=self.params.qf_lr, foreach=False)
             for network in (self.encoder, self.policy, self.qf1, self.qf2, self.vf)

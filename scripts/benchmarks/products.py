@@ -43,12 +43,17 @@ def update_products(
     return make.products
 
 
+def run_all(products: list[Product]) -> None:
+    """One after the other."""
+    for product in products:
+        product()
+
+
 def gigaflop(products_of: Config, obs_dim: int, action_dim: int) -> float:
     """Multiplications and additions of the products, in 1e9."""
     maker = update_products(products_of, obs_dim, action_dim, torch.device("meta"), torch.float32)
     with FlopCounterMode(display=False) as counter:
-        for product in maker:
-            product()
+        run_all(maker)
     return counter.get_total_flops() / 1e9
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ class SamplingBench:
     def evaluate(self) -> None:
         """Adapt in every lane."""
         adaptation = self._evaluator.adapt(self.tasks)
-        self.env_steps += sum(int(paths.length.sum()) for _, paths in adaptation.rounds)
+        self.env_steps += sum(int(paths.length.sum()) for _, _, paths in adaptation.rounds)
 
     def physics(self) -> None:
         """`max_path_length` bare steps of all lanes under random actions, in episodes of their own."""
@@ -79,23 +80,17 @@ def measure(
         for lanes in lane_counts:
             bench = SamplingBench(config, lanes, device)
             counts: dict[str, list[int]] = {phase: [], "physics": []}
-
-            def counted(
-                key: str, call: Callable[[], None], bench: SamplingBench = bench, counts: dict = counts
-            ) -> None:
-                before = bench.env_steps
-                call()
-                counts[key].append(bench.env_steps - before)
-
             timings = interleave(
-                {
-                    phase: lambda counted=counted, bench=bench: counted(phase, getattr(bench, phase)),
-                    "physics": lambda counted=counted, bench=bench: counted("physics", bench.physics),
-                },
-                seconds=seconds,
-                device=device,
+                {key: partial(_counted, bench, key, counts[key]) for key in counts}, seconds=seconds, device=device
             )
             per_step = {key: timings.median(key) / float(np.median(counts[key])) for key in counts}
             share = per_step["physics"] / per_step[phase]
             note = f"{1 / per_step[phase]:,.0f} steps/s {timings.spread(phase)}; {share:.0%} of bare physics"
             yield f"{name}, {lanes} lanes", Case(1e6 * per_step[phase], 1e6 * per_step["physics"], "us/step", note)
+
+
+def _counted(bench: SamplingBench, phase: str, counts: list[int]) -> None:
+    """Run a phase and note how many environment steps it took."""
+    before = bench.env_steps
+    getattr(bench, phase)()
+    counts.append(bench.env_steps - before)

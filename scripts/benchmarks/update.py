@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 
 from benchmarks.plain import PlainUpdate
-from benchmarks.products import gigaflop, update_products
+from benchmarks.products import gigaflop, run_all, update_products
 from benchmarks.timing import Case, Timings, interleave
 from envs import make_env
 from rlkit.core.config import Config
@@ -34,25 +35,24 @@ def measure(configs: Mapping[str, Config], device: torch.device, seconds: float)
         env = make_env(config.env_name, 1, **config.env_params.model_dump())
         dims = (env.observation_dim, env.action_dim)
         step = build_step(config, *dims, device)
-        plain = PlainUpdate(step.trainer)
-        draw = step.draw
-        products = update_products(config, *dims, device, torch.float32)
-        ours = paths.get("ours", "highest")
-        calls: dict[str, Callable[[], object]] = {
-            "step": lambda step=step, ours=ours: _with_precision(ours, step.step),
-            "plain": lambda plain=plain, draw=draw: _with_precision(
-                "highest", lambda: [plain.update(*inputs) for inputs in draw()]
-            ),
+        plain = partial(_plain_step, PlainUpdate(step.trainer), step)
+        products = partial(run_all, update_products(config, *dims, device, torch.float32))
+        calls = {
+            "step": partial(_with_precision, paths.get("ours", "highest"), step.step),
+            "plain": partial(_with_precision, "highest", plain),
         }
         for path, precision in paths.items():
-            calls[f"products, {path}"] = lambda precision=precision, products=products: _with_precision(
-                precision, lambda: [product() for product in products]
-            )
+            calls[f"products, {path}"] = partial(_with_precision, precision, products)
         timings = interleave(calls, seconds=seconds, device=device)
         limit = min((key for key in calls if key.startswith("products")), key=timings.median)
         speed = gigaflop(config, *dims) / timings.median(limit)
         yield name, _case(timings, "step", limit, f"limit: {limit}, {speed:,.0f} GFLOP/s")
         yield f"{name}, plain", _case(timings, "plain", limit, "the step as first written, library defaults")
+
+
+def _plain_step(plain: PlainUpdate, step: TrainingStep) -> None:
+    for inputs in step.draw():
+        plain.update(*inputs)
 
 
 def _with_precision(precision: str, call: Callable[[], object]) -> None:

@@ -92,6 +92,11 @@ def test_a_base_is_read_first_and_sections_are_merged(write):
     assert (config.algo_params.discount, config.algo_params.meta_batch) == (0.9, 8)
 
 
+def test_a_familys_own_parameters_are_kept(write):
+    config = load_config(write({"env_name": "ant-dir", "env_params": {"forward_backward": True}}))
+    assert config.env_params.model_dump()["forward_backward"] is True
+
+
 def test_overrides_are_json_or_text(write):
     path = write({"env_name": "point-robot"})
     config = load_config(
@@ -107,7 +112,7 @@ def test_overrides_are_json_or_text(write):
     [
         ("algo_params.meta_bach=3", ["algo_params.meta_bach", "'algo_params.meta_batch'"]),
         ("meta_batch=3", ["'meta_batch'", "'algo_params.meta_batch'"]),
-        ("env_params.n_task=3", ["env_params.n_task", "'env_params.n_tasks'"]),
+        ("env_params.num_threads=3", ["env_params", "'num_threads'", "util_params.num_threads"]),
         ("algo_params.meta_batch=many", ["algo_params.meta_batch", "number", '"many"']),
         ('algo_params.meta_batch="16"', ["algo_params.meta_batch", "number", '"16"']),
         ("algo_params.meta_batch=true", ["algo_params.meta_batch", "number", "true"]),

@@ -12,11 +12,13 @@ PRIOR_Z = -1.0
 def make_evaluator(lengths=None, num_envs=16, **settings):
     settings = {"num_steps_per_eval": 15, "max_path_length": 5, "num_exp_traj_eval": 1} | settings
     env, agent = FakeEnv(num_envs, max_path_length=5, lengths=lengths), FakeAgent()
-    return Evaluator(PathSampler(env, agent), agent, torch.Generator(), AlgoParams(**settings)), agent
+    return Evaluator(
+        PathSampler(env, agent, record_terms=True), agent, torch.Generator(), AlgoParams(**settings)
+    ), agent
 
 
 def z_by_trajectory(adaptation):
-    return [paths.action[:, 0, 0].tolist() for _, paths in adaptation.rounds]
+    return [paths.action[:, 0, 0].tolist() for _, _, paths in adaptation.rounds]
 
 
 def test_prior_first_then_the_posterior_of_the_lanes_own_transitions():
@@ -75,8 +77,8 @@ def test_more_runs_than_lanes_give_the_same():
     assert narrow.tasks.tolist() == tasks.tolist()
     np.testing.assert_array_equal(narrow.returns, wide.returns)
     assert narrow.final_return.tolist() == wide.final_return.tolist()
-    assert sorted(lane for lanes, _ in narrow.rounds for lane in lanes) == sorted(
-        lane for lanes, _ in wide.rounds for lane in lanes
+    assert sorted(lane for _, lanes, _ in narrow.rounds for lane in lanes) == sorted(
+        lane for _, lanes, _ in wide.rounds for lane in lanes
     )
 
 
@@ -93,3 +95,11 @@ def test_posterior_returns_give_each_trajectory_its_own_context():
     returns = evaluator.posterior_returns(np.array([6, 2]), draw_context)
     assert drawn == [6, 6, 6, 2, 2, 2]
     assert returns.tolist() == [30, 10]
+
+
+def test_named_terms_are_those_of_the_last_trajectories():
+    """Every lane counts once, however many trajectories it ran."""
+    evaluator, _ = make_evaluator(lengths={3: 1}, num_envs=3)
+    terms = evaluator.adapt(np.array([0, 1, 3, 1])).terms_of_last_trajectories()
+    assert terms["reward_task"] == (0 + 2 + 6 + 2) / 4
+    assert terms["success"] == (0 + 1 + 0 + 1) / 4  # the second step's, which task 3 never reaches

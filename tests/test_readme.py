@@ -1,0 +1,55 @@
+"""What the README shows is run as it stands there."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def block(language, containing):
+    """The one code block of `language` that holds a text."""
+    blocks = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in text]
+    assert len(blocks) == 1, (containing, len(blocks))
+    return blocks[0]
+
+
+def test_the_example_environment_trains(tmp_path):
+    (tmp_path / "windy_robot.py").write_text(block("python", "class WindyRobot"))
+    config = json.loads(block("json", "windy_robot:WindyRobot"))
+    config["base"] = str(ROOT / config["base"])
+    (tmp_path / "windy-robot.json").write_text(json.dumps(config))
+    command = [sys.executable, str(ROOT / "launch_experiment.py"), "windy-robot.json", "--debug", "--cpu"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "output/windy_robot.WindyRobot/debug"
+    assert len((folder / "progress.csv").read_text().splitlines()) == 3
+    assert set(json.loads((folder / "tasks.json").read_text())["tasks"][0]) == {"wind"}
+
+
+def test_every_config_is_listed_and_exists():
+    table = README[README.index("| config | domain") : README.index("Training tasks are the first")]
+    listed = set(re.findall(r"`([a-z-]+)`", table)) - {"point-robot"} | {"point-robot"}
+    present = {path.stem for path in (ROOT / "configs").glob("*.json")} - {"metaworld-ml1-reach"}
+    assert listed == present
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def test_every_output_column_is_explained():
+    """A column of progress.csv, or the part before its statistic, is in the README."""
+    columns = (
+        "Z mean train,KL Loss,QF Loss,Q Predictions,Policy log std,Z variance eval,Number of rollouts total,Epoch"
+    )
+    columns += (
+        ",AverageReturn_all_test_tasks,Sample Time (s),(Previous) Eval Time (s),AverageReturn,Test Return Trajectory"
+    )
+    for column in columns.split(","):
+        assert f"`{column}" in README, column
