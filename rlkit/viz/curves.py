@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +12,16 @@ import numpy as np
 
 from rlkit.viz import style
 from rlkit.viz.experiments import Experiment
-from rlkit.viz.grouping import differing_keys, group_runs
+from rlkit.viz.grouping import Group, differing_keys, group_runs, short, show_value
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, axis_name
 from rlkit.viz.references import REFERENCES, WAYPOINT_LABEL, Reference
-from rlkit.viz.stats import Curve, Pooled, clean_curve, pool
+from rlkit.viz.stats import MAX_POINTS, NUM_RESAMPLES, Curve, Pooled, clean_curve, pool
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CSV_HEADER = ("env_name", "y", "group", "num_seeds", "x", "center", "low", "high", "seeds_here")
+CSV_HEADER = ("panel", "y", "group", "num_seeds", "x", "center", "low", "high", "seeds_here")
 PANEL_SIZE = (4.6, 3.1)  # inches
 REFERENCE_REACH = 1.25  # waypoints further right than this much of the data's range are not drawn
 STATISTIC_NAMES = {"mean": "mean", "iqm": "interquartile mean"}
@@ -39,6 +39,9 @@ class CurveOptions:
         smooth: points of the moving average over each run, before pooling.
         reference: draw the levels that others reach.
         seeds: draw each run as a thin line too.
+        split: config keys by which runs go into panels of their own, besides the task family.
+        max_points: of a pooled line.
+        num_resamples: of the bootstrap.
     """
 
     x: str = X_DEFAULT
@@ -48,6 +51,9 @@ class CurveOptions:
     smooth: int = 1
     reference: bool = False
     seeds: bool = False
+    split: Sequence[str] = ()
+    max_points: int = MAX_POINTS
+    num_resamples: int = NUM_RESAMPLES
 
 
 @dataclass(frozen=True)
@@ -59,40 +65,63 @@ class Line:
     runs: list[Curve] = field(repr=False)
 
 
+PoolGroup = Callable[[Group, str, CurveOptions], Line | None]
+
+
 @dataclass(frozen=True)
 class Panel:
     """One pair of axes: the lines of one task family and one column."""
 
+    title: str
     env_name: str
     y: str
     lines: list[Line]
 
 
-def build_panels(experiments: Sequence[Experiment], options: CurveOptions) -> list[Panel]:
+def build_panels(
+    experiments: Sequence[Experiment], options: CurveOptions, pool_group: PoolGroup | None = None
+) -> list[Panel]:
     """Pool the runs; returns of different task families do not compare, so each gets its own panels.
 
+    Args:
+        experiments: refreshed.
+        options: what to draw.
+        pool_group: `make_line`, or one that remembers.
+
     Returns:
-        Panels by column first, then by task family; groups without a single point are left out.
+        Panels by column first, then by task family and `split`; groups without a single point are left out.
     """
-    by_env: dict[str, list[Experiment]] = {}
+    members: dict[tuple[str, ...], list[Experiment]] = {}
     for experiment in experiments:
-        by_env.setdefault(experiment.env_name, []).append(experiment)
+        values = (show_value(experiment.config.get(key)) for key in options.split)
+        members.setdefault((experiment.env_name, *values), []).append(experiment)
     panels = []
     for y in options.ys:
-        for env_name, members in sorted(by_env.items()):
-            panels.append(Panel(env_name, y, _lines(members, y, options)))
+        for identity in sorted(members):
+            parts = [
+                f"{short(key, options.split)}={value}" for key, value in zip(options.split, identity[1:], strict=True)
+            ]
+            lines = _lines(members[identity], y, options, pool_group or make_line)
+            panels.append(Panel(", ".join([identity[0], *parts]), identity[0], y, lines))
     return panels
 
 
-def _lines(members: Sequence[Experiment], y: str, options: CurveOptions) -> list[Line]:
-    keys = differing_keys(members) if options.group is None else list(options.group)
-    lines = []
-    for group in group_runs(members, keys):
-        runs = [run_curve(member, options.x, y, options.smooth) for member in group.members]
-        runs = [run for run in runs if len(run.x)]
-        if runs:
-            lines.append(Line(group.label, pool(runs, options.statistic), runs))
-    return lines
+def _lines(members: Sequence[Experiment], y: str, options: CurveOptions, pool_group: PoolGroup) -> list[Line]:
+    if options.group is None:
+        keys = [key for key in differing_keys(members) if key not in options.split]
+    else:
+        keys = list(options.group)
+    lines = (pool_group(group, y, options) for group in group_runs(members, keys))
+    return [line for line in lines if line is not None]
+
+
+def make_line(group: Group, y: str, options: CurveOptions) -> Line | None:
+    """Pool a group's runs; None if none of them has a point."""
+    runs = [run_curve(member, options.x, y, options.smooth) for member in group.members]
+    runs = [run for run in runs if len(run.x)]
+    if not runs:
+        return None
+    return Line(group.label, pool(runs, options.statistic, options.max_points, options.num_resamples), runs)
 
 
 def run_curve(experiment: Experiment, x: str, y: str, smooth: int = 1) -> Curve:
@@ -126,7 +155,7 @@ def _label_texts(panel: Panel, options: CurveOptions) -> list[str]:
 
 def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
     """Draw the lines of one panel, their bands and labels."""
-    axes.set_title(panel.env_name)
+    axes.set_title(panel.title)
     axes.set_ylabel(axis_name(panel.y))
     style.short_numbers(axes, "x")
     ends = []
@@ -207,4 +236,4 @@ def write_csv(panels: Sequence[Panel], path: Path) -> None:
             for line in panel.lines:
                 p = line.pooled
                 for row in zip(p.x, p.center, p.low, p.high, p.count, strict=True):
-                    writer.writerow([panel.env_name, panel.y, line.label, len(line.runs), *(v.item() for v in row)])
+                    writer.writerow([panel.title, panel.y, line.label, len(line.runs), *(v.item() for v in row)])

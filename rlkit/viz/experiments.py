@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,14 @@ class Status:
 class Experiment:
     """One experiment folder; call `refresh` before reading and whenever news are wanted."""
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, eager: Sequence[str] = ()) -> None:
+        """A folder, what to call it, and the columns that will surely be asked for."""
         self.path = path
         self.name = name or path.name
-        self.progress = ProgressFile(path / PROGRESS)
+        self.progress = ProgressFile(path / PROGRESS, eager)
         self.config: Config = {}
         self.status = Status()
+        self.version = 0  # counts the changes that `refresh` saw
         self._config_problem = ""
         self._said: Any = None
         self._stamps: dict[str, tuple[int, int] | None] = {}
@@ -63,6 +65,7 @@ class Experiment:
         status = self._current_status()
         changed |= status.state != self.status.state
         self.status = status
+        self.version += changed
         return changed
 
     @property

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-COMMA, NEWLINE = ord(","), ord("\n")
+COMMA, NEWLINE, QUOTE = ord(","), ord("\n"), ord('"')
 FINGERPRINT_BYTES = 128  # compared before appending, so that a file written anew is noticed
 
 
@@ -31,8 +31,10 @@ class ProgressFile:
         problem: why nothing could be read, or "".
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, eager: Sequence[str] = ()) -> None:
+        """A file, and the columns that will surely be asked for: those are read at the first go."""
         self.path = path
+        self.eager = eager
         self._stamp: tuple[int, int, int] | None = None
         self._forget()
 
@@ -71,14 +73,20 @@ class ProgressFile:
     def column(self, name: str) -> FloatArray:
         """The values of a column, (num_rows,); all nan if the file has no such column or can no longer be read."""
         if name not in self._values:
-            values = np.full(self.num_rows, np.nan)
-            if name in self.columns:
-                chunk = self._reread()
-                read = cut_columns(chunk, len(self.columns), [self.columns.index(name)])[0]
-                if len(read) == self.num_rows:
-                    values = read
-            self._values[name] = values
+            self.load([name])
         return self._values[name]
+
+    def load(self, names: Sequence[str]) -> None:
+        """Read several columns in one go, so that `column` has them at hand."""
+        missing = [name for name in names if name not in self._values]
+        known = [name for name in missing if name in self.columns]
+        if known:
+            indices = [self.columns.index(name) for name in known]
+            num_rows, cut = cut_columns(self._reread(), len(self.columns), indices)
+            if num_rows == self.num_rows:
+                self._values.update(zip(known, cut, strict=True))
+        for name in missing:
+            self._values.setdefault(name, np.full(self.num_rows, np.nan))
 
     def _reread(self) -> bytes:
         try:
@@ -94,41 +102,41 @@ class ProgressFile:
             file.seek(self._stop - len(self._fingerprint))
             if file.read(len(self._fingerprint)) != self._fingerprint:
                 return False
+            if not self.columns and not self._take_header(file.readline()):
+                return True
             chunk = file.read()
-        chunk = chunk[: chunk.rfind(b"\n") + 1]
-        if chunk and not self.columns:
-            chunk = self._take_header(chunk)
+        if not chunk.endswith(b"\n"):
+            chunk = chunk[: chunk.rfind(b"\n") + 1]
         if chunk:
             self._append(chunk)
         return True
 
-    def _take_header(self, chunk: bytes) -> bytes:
-        end = chunk.index(b"\n") + 1
-        line = chunk[:end].decode("utf-8-sig", errors="replace").strip()
-        self.columns = [name.strip() for name in _cells(line)]
-        self._start = self._stop = end
-        self._fingerprint = chunk[:end][-FINGERPRINT_BYTES:]
-        if not any(self.columns):
-            self.columns, self.problem = [], f"{self.path.name}: the first line names no columns"
-        return chunk[end:]
+    def _take_header(self, line: bytes) -> bool:
+        """Learn the columns from the first line; False while it is not complete, or if it names none."""
+        if not line.endswith(b"\n"):
+            return False
+        names = _cells(line.decode("utf-8-sig", errors="replace").strip())
+        if not any(names):
+            self.problem = f"{self.path.name}: the first line names no columns"
+            return False
+        self.columns = [name.strip() for name in names]
+        self._start = self._stop = len(line)
+        self._fingerprint = line[-FINGERPRINT_BYTES:]
+        return True
 
     def _append(self, chunk: bytes) -> None:
-        if not self.columns:
-            return
-        names = list(self._values)
-        known = [name for name in names if name in self.columns]
-        first = cut_columns(chunk, len(self.columns), [self.columns.index(name) for name in known] or [0])
-        added = len(first[0])
-        fresh = dict(zip(known, first, strict=False))
-        for name in names:
-            new = fresh.get(name, np.full(added, np.nan))
-            self._values[name] = np.concatenate([self._values[name], new])
+        known = [name for name in {*self._values, *self.eager} if name in self.columns]
+        added, cut = cut_columns(chunk, len(self.columns), [self.columns.index(name) for name in known])
+        fresh = dict(zip(known, cut, strict=True))
+        for name in {*self._values, *known}:
+            before = self._values.get(name, np.empty(0)) if self.num_rows else np.empty(0)
+            self._values[name] = np.concatenate([before, fresh.get(name, np.full(added, np.nan))])
         self.num_rows += added
         self._stop += len(chunk)
-        self._fingerprint = (self._fingerprint + chunk)[-FINGERPRINT_BYTES:]
+        self._fingerprint = (self._fingerprint + chunk[-FINGERPRINT_BYTES:])[-FINGERPRINT_BYTES:]
 
 
-def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatArray]:
+def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> tuple[int, list[FloatArray]]:
     """Columns of complete csv lines.
 
     Args:
@@ -137,13 +145,13 @@ def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatA
         indices: which columns.
 
     Returns:
-        One (rows,) array per index.
+        The number of rows, and one (rows,) array per index.
     """
     ends = _regular_ends(chunk, width)
     if ends is None:
         return _cut_irregular(chunk, width, indices)
     starts = np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(ends.shape)
-    return [
+    return len(ends), [
         np.array([_number(chunk[a:b]) for a, b in zip(starts[:, i].tolist(), ends[:, i].tolist(), strict=True)])
         for i in indices
     ]
@@ -151,21 +159,21 @@ def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatA
 
 def _regular_ends(chunk: bytes, width: int) -> IntArray | None:
     """Where each cell ends, (rows, width); None unless every line has `width` cells and none is quoted."""
-    if b'"' in chunk:
-        return None
     marks = np.frombuffer(chunk, np.uint8)
-    ends = np.flatnonzero((marks == COMMA) | (marks == NEWLINE))
-    if len(ends) == 0 or len(ends) % width:
+    punctuation = np.flatnonzero(marks <= COMMA)  # one comparison of all bytes: digits, points and minus lie above
+    kinds = marks[punctuation]
+    ends = punctuation[(kinds == COMMA) | (kinds == NEWLINE)]
+    if (kinds == QUOTE).any() or len(ends) == 0 or len(ends) % width:
         return None
     table = ends.reshape(-1, width)
     is_line_end = marks[table] == NEWLINE
     return table if is_line_end[:, -1].all() and is_line_end.sum() == len(table) else None
 
 
-def _cut_irregular(chunk: bytes, width: int, indices: Sequence[int]) -> list[FloatArray]:
+def _cut_irregular(chunk: bytes, width: int, indices: Sequence[int]) -> tuple[int, list[FloatArray]]:
     lines = chunk.decode("utf-8", errors="replace").replace("\0", "").splitlines()
     rows = [row for row in map(_cells, lines) if len(row) == width]
-    return [np.array([_number(row[i]) for row in rows], dtype=np.float64) for i in indices]
+    return len(rows), [np.array([_number(row[i]) for row in rows], dtype=np.float64) for i in indices]
 
 
 def _cells(line: str) -> list[str]:

@@ -94,7 +94,7 @@ def test_csv_holds_the_plotted_numbers(two_groups, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
     assert rows[3] == {
-        "env_name": "cheetah-vel", "y": Y, "group": "kl_lambda=0.1", "num_seeds": "2",
+        "panel": "cheetah-vel", "y": Y, "group": "kl_lambda=0.1", "num_seeds": "2",
         "x": "4000.0", "center": "4.0", "low": "3.0", "high": "5.0", "seeds_here": "2",
     }  # fmt: skip
 
@@ -133,3 +133,9 @@ def test_spread_moves_labels_apart_as_little_as_needed():
 )
 def test_short_numbers(value, text):
     assert style.short_number(value) == text
+
+
+def test_split_makes_panels_by_config_value(two_groups):
+    panels = build_panels(load(two_groups), CurveOptions(split=("algo_params.kl_lambda",)))
+    assert [panel.title for panel in panels] == ["cheetah-vel, kl_lambda=0.1", "cheetah-vel, kl_lambda=1"]
+    assert [line.label for panel in panels for line in panel.lines] == ["cheetah-vel", "cheetah-vel"]

@@ -35,7 +35,7 @@ def test_draws_a_folder(output, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["a.pdf", "n.csv"]
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
-    assert (tmp_path / "n.csv").read_text().startswith("env_name,y,group")
+    assert (tmp_path / "n.csv").read_text().startswith("panel,y,group")
     assert "fresh" in done.stderr
     assert "Traceback" not in done.stderr
 

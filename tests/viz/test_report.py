@@ -11,10 +11,16 @@ from rlkit.viz.evaluation import make_evaluation, read_evaluation, read_tasks, t
 from rlkit.viz.pictures import evaluation_pictures
 from rlkit.viz.report import write_report
 
+pytestmark = pytest.mark.usefixtures("_coarse_pictures")
 PNG = b"\x89PNG\r\n\x1a\n"
 SPEEDS = [{"velocity": 0.5 * i} for i in range(8)]
 GOALS = [{"goal": [np.cos(a), np.sin(a)]} for a in np.linspace(0, np.pi, 8)]
 PHYSICS = [{"body_mass": [1.0, 2.0, i], "friction": [[1.0, i], [2.0, 3.0]]} for i in range(8)]
+
+
+@pytest.fixture
+def _coarse_pictures(monkeypatch):
+    monkeypatch.setitem(style.SETTINGS, "savefig.dpi", 40)  # drawing fine pixels takes most of the time
 
 
 def names(paths):

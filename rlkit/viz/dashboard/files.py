@@ -1,0 +1,64 @@
+"""Pictures, videos and tables of experiments, served as they are; nothing else, and nothing outside the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import Flask, Response, abort, send_file
+
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+VIDEOS = (".mp4", ".webm")
+SERVED = (*PICTURES, *VIDEOS, ".pdf", ".csv")
+MAX_FILES_LISTED = 60
+MAX_DEPTH = 2  # of folders within an experiment
+URL_PREFIX = "/files/"
+
+
+def add_file_route(server: Flask, root: Path) -> None:
+    """Serve files of the kinds in SERVED below `root`."""
+
+    @server.get(f"{URL_PREFIX}<path:relative>")
+    def serve(relative: str) -> Response:
+        path = allowed_path(root, relative)
+        if path is None:
+            abort(404)
+        response = send_file(path, conditional=True)
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def allowed_path(root: Path, relative: str) -> Path | None:
+    """The file that a request may have; None for anything outside `root`, hidden, of another kind or not there.
+
+    Links are resolved first, so that one that leads out of the folder leads nowhere.
+    """
+    if "\0" in relative or "\\" in relative:
+        return None
+    try:
+        path = (root / relative).resolve(strict=True)
+        parts = path.relative_to(root.resolve()).parts
+    except (OSError, ValueError, RuntimeError):
+        return None
+    is_hidden = any(part.startswith(".") for part in parts)
+    return path if path.is_file() and not is_hidden and path.suffix.lower() in SERVED else None
+
+
+def media_below(folder: Path, root: Path) -> list[tuple[str, str]]:
+    """(name within the folder, url) of an experiment's pictures and videos."""
+    return [
+        (path.relative_to(folder).as_posix(), URL_PREFIX + quote(path.relative_to(root).as_posix()))
+        for path in sorted(_media(folder))
+    ][:MAX_FILES_LISTED]
+
+
+def _media(folder: Path) -> Iterable[Path]:
+    for current, subfolders, files in os.walk(folder):
+        depth = len(Path(current).relative_to(folder).parts)
+        subfolders[:] = [name for name in subfolders if depth < MAX_DEPTH and not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith((*PICTURES, *VIDEOS)) and not name.startswith("."):
+                yield Path(current) / name

@@ -1,0 +1,95 @@
+"""What is on disk below the dashboard's folder: read once, then only what changed, shared by all requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from rlkit.viz.curves import CurveOptions, Line, make_line
+from rlkit.viz.experiments import Experiment, walk_experiments
+from rlkit.viz.grouping import Group
+from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
+
+MIN_SCAN_INTERVAL_S = 1.0  # several open pages ask more often than that
+MAX_LINES_KEPT = 2000
+WARMING_PAUSE_S = 0.005  # between files, so that requests come first
+
+
+class ExperimentStore:
+    """The experiments below one folder.
+
+    Attributes:
+        root: the folder; nothing outside it is ever read or served.
+        version: grows whenever anything changed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.version = 0
+        self._by_name: dict[str, Experiment] = {}
+        self._lines: OrderedDict[tuple[object, ...], Line | None] = OrderedDict()
+        self._lock = threading.RLock()
+        self._scanned = -MIN_SCAN_INTERVAL_S
+        self._warming: threading.Thread | None = None
+
+    def scan(self) -> int:
+        """Look for new, changed and deleted experiments; returns the version."""
+        with self._lock:
+            if time.monotonic() - self._scanned < MIN_SCAN_INTERVAL_S:
+                return self.version
+            before = self._by_name
+            self._by_name = {}
+            for folder in walk_experiments(self.root):
+                name = folder.relative_to(self.root).as_posix()
+                name = self.root.name if name == "." else name
+                known = before.get(name)
+                self._by_name[name] = known or Experiment(folder, name, eager=(X_DEFAULT, Y_DEFAULT))
+            changed = [experiment.refresh() for experiment in self._by_name.values()]
+            self.version += any(changed) or before.keys() != self._by_name.keys()
+            self._scanned = time.monotonic()
+            return self.version
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments, by name."""
+        with self._lock:
+            return list(self._by_name.values())
+
+    def columns(self) -> list[str]:
+        """Every column of any progress.csv, in the order of the files."""
+        return list(dict.fromkeys(name for run in self.experiments() for name in run.progress.columns))
+
+    def line(self, group: Group, y: str, options: CurveOptions) -> Line | None:
+        """As `make_line`, remembered while the group's runs do not change."""
+        runs = tuple((member.name, member.version) for member in group.members)
+        how = (options.x, options.statistic, options.smooth, options.max_points, options.num_resamples)
+        key = (group.label, y, how, runs)
+        with self._lock:
+            if key in self._lines:
+                self._lines.move_to_end(key)
+                return self._lines[key]
+            line = self._lines[key] = make_line(group, y, options)
+            if len(self._lines) > MAX_LINES_KEPT:
+                self._lines.popitem(last=False)
+            return line
+
+    def last_value(self, experiment: Experiment, column: str) -> float:
+        """The last finite value of a column, nan if there is none."""
+        with self._lock:
+            values = experiment.progress.column(column)
+            values = values[values == values]
+            return float(values[-1]) if len(values) else float("nan")
+
+    def warm(self) -> None:
+        """Read all columns in the background, so that the first change of an axis is quick; does so once."""
+        with self._lock:
+            if self._warming is None:
+                self._warming = threading.Thread(target=self._read_everything, name="warm", daemon=True)
+                self._warming.start()
+
+    def _read_everything(self) -> None:
+        for experiment in self.experiments():
+            with self._lock:
+                experiment.progress.load(experiment.progress.columns)
+            time.sleep(WARMING_PAUSE_S)

@@ -1,0 +1,90 @@
+"""The dashboard's tables as rows of plain values."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rlkit.viz.curves import Panel
+from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.experiments import Experiment
+from rlkit.viz.grouping import show_value
+from rlkit.viz.labels import axis_name
+
+MAX_RUNS_IN_DIFF = 10
+ABSENT = "-"
+Row = dict[str, Any]
+
+
+def run_rows(store: ExperimentStore, experiments: Sequence[Experiment], y: str) -> list[Row]:
+    """One row per experiment: what it is, how it fares and when it was last heard of."""
+    now = time.time()
+    return [
+        {
+            "name": run.name,
+            "state": run.status.state,
+            "updated": run.status.updated or None,
+            "age": age(now - run.status.updated) if run.status.updated else ABSENT,
+            "iteration": run.status.iteration if run.status.iteration >= 0 else None,
+            "env_name": run.env_name,
+            "seed": run.seed,
+            "last": rounded(store.last_value(run, y)),
+            "problem": "; ".join(run.problems),
+        }
+        for run in experiments
+    ]
+
+
+def final_rows(panels: Sequence[Panel]) -> list[Row]:
+    """One row per line drawn: where it ends and how sure that is."""
+    rows = []
+    for panel in panels:
+        for line in panel.lines:
+            pooled = line.pooled
+            finals = sorted(float(run.y[-1]) for run in line.runs)
+            rows.append(
+                {
+                    "panel": panel.title,
+                    "column": axis_name(panel.y),
+                    "group": line.label,
+                    "seeds": len(line.runs),
+                    "x": float(pooled.x[-1]),
+                    "final": rounded(float(pooled.center[-1])),
+                    "low": rounded(float(pooled.low[-1])),
+                    "high": rounded(float(pooled.high[-1])),
+                    "worst": rounded(finals[0]),
+                    "best": rounded(finals[-1]),
+                }
+            )
+    return rows
+
+
+def config_diff(experiments: Sequence[Experiment]) -> tuple[list[str], list[list[str]]]:
+    """Settings in which runs differ.
+
+    Returns:
+        The runs' names, and for each such key a list of the key and each run's value.
+    """
+    shown = list(experiments)[:MAX_RUNS_IN_DIFF]
+    keys = list(dict.fromkeys(key for run in shown for key in run.config))
+    table = []
+    for key in keys:
+        values = [show_value(run.config[key]) if key in run.config else ABSENT for run in shown]
+        if len(set(values)) > 1:
+            table.append([key, *values])
+    return [run.name for run in shown], table
+
+
+def rounded(value: float, digits: int = 5) -> float | None:
+    """A number with so many significant digits; None for nan and infinities, which JSON lacks."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"

@@ -1,0 +1,31 @@
+"""Serve a page that shows the experiments in FOLDER (default: output) and keeps up with running ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rlkit.viz.command import run_command
+from rlkit.viz.errors import BadInput
+
+INSTALL_HINT = "the dashboard needs its extra packages: pip install -e '.[dashboard]'"
+
+
+@click.command(help=__doc__)
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("output"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0: any free one.")
+def main(folder: Path, host: str, port: int) -> None:
+    """Parse the command line and serve until interrupted."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder")
+    try:
+        from rlkit.viz.dashboard.server import serve
+    except ModuleNotFoundError as error:
+        raise BadInput(f"{INSTALL_HINT} ({error})") from None
+    serve(folder, host, port)
+
+
+if __name__ == "__main__":
+    run_command(main)
