@@ -29,7 +29,7 @@ class Status:
 
     Attributes:
         state: one of STATES.
-        iteration: the last one finished, -1 if not known.
+        iteration: how many are finished, -1 if not known.
         updated: unix seconds of the last sign of life, 0 if there was none.
     """
 
@@ -107,7 +107,7 @@ class Experiment:
         if state == "running" and time.time() - updated > SILENT_AFTER_S:
             state = "silent"
         if iteration < 0:
-            iteration = self.progress.num_rows - 1
+            iteration = self.progress.num_rows or -1
         return Status(state, iteration, updated)
 
 

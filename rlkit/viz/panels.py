@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = style.COLORS[5], style.COLORS[0]
 GOAL_RADIUS = 0.2  # of the sparse point robot's reward
 UNIT = 1.0
+MIN_SHARE = 1e-9
 MIN_TASKS = 5  # for a band over tasks
 
 
@@ -42,7 +43,7 @@ def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = 
     axes.set_ylabel("Return on unseen tasks")
     if num_prior is not None and 0 < num_prior < len(numbers):
         axes.axvspan(0.8, num_prior + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
-        for x, side, text in ((num_prior + 0.45, "right", "z ~ prior"), (num_prior + 0.55, "left", "z ~ q(z|c)")):
+        for x, side, text in ((num_prior + 0.45, "right", "z ~ prior  "), (num_prior + 0.55, "left", "  z ~ q(z|c)")):
             place = (x, 1.0)
             axes.text(*place, text, transform=axes.get_xaxis_transform(), ha=side, va="bottom", color=style.GREY)
 
@@ -103,7 +104,9 @@ def _draw_categories(axes: Axes, evaluation: Evaluation, parameter: TaskParamete
         ):
             x = place + offset + rng.uniform(-0.05, 0.05, lanes.sum())
             axes.plot(x, returns[lanes], linestyle="none", marker="o", markersize=5, color=color, mfc=inside)
-    axes.set_xticks(range(len(np.unique(parameter.values))), [f"{value:g}" for value in np.unique(parameter.values)])
+    axes.set_xticks(
+        range(len(np.unique(parameter.values))), [f"{value:.3g}" for value in np.unique(parameter.values)]
+    )
     axes.margins(x=0.3)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel(parameter.label.capitalize())
@@ -171,6 +174,7 @@ def principal_plane(points: FloatArray) -> tuple[FloatArray, tuple[str, str]]:
     share = np.append(share, [0.0, 0.0])
     flat = np.zeros((len(points), 2))
     flat[:, : min(2, len(directions))] = centred @ directions[:2].T
+    flat[:, share[:2] < MIN_SHARE] = 0.0  # rounding errors are no direction
     return flat, (f"mean of z, component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
 
 

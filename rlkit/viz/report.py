@@ -176,7 +176,7 @@ def trajectories(evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure
         panels.draw_trajectories(axes, evaluation.observations[lane], task, lowest, highest)
         axes.set_title(f"task {evaluation.tasks[lane]}", fontweight="normal", fontsize=9)
     number = evaluation.observations.shape[1]
-    text = f"Trajectories 1 (light) to {number} (dark) on unseen tasks; star: goal, disc: sparse reward"
+    text = f"Trajectories 1 (light) to {number} (dark) on unseen tasks\nstar: goal, disc: sparse reward"
     figure.suptitle(text, x=0.01, ha="left", fontsize=9)
     return figure
 

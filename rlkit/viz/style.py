@@ -40,6 +40,7 @@ SETTINGS: Any = {
     "ytick.color": "#444444",
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
+    "axes.formatter.useoffset": False,
     "text.parse_math": False,  # names may hold dollar signs
     "lines.linewidth": 1.8,
     "figure.dpi": 100,

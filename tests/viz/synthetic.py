@@ -49,7 +49,7 @@ def make_run(folder, returns, config=None, steps=None, state="finished", columns
         writer.writerow(columns)
         writer.writerows(np.stack(table, axis=1).tolist())
     (folder / "variant.json").write_text(json.dumps(make_config() if config is None else config))
-    status = {"state": state, "iteration": len(returns) - 1, "updated": time.time() if updated is None else updated}
+    status = {"state": state, "iteration": len(returns), "updated": time.time() if updated is None else updated}
     (folder / "status.json").write_text(json.dumps(status))
     return folder
 

@@ -166,7 +166,7 @@ def test_tables(store):
     runs = store.experiments()
     rows = run_rows(store, runs, Y)
     assert rows[0] | {"updated": 0, "age": ""} == {
-        "name": "kl0.1_s0", "state": "finished", "updated": 0, "age": "", "iteration": 4,
+        "name": "kl0.1_s0", "state": "finished", "updated": 0, "age": "", "iteration": 5,
         "env_name": "cheetah-vel", "seed": 0, "last": 4.0, "problem": "",
     }  # fmt: skip
     finals = final_rows(draw_panels(store, runs, Selection()))

@@ -71,7 +71,7 @@ def test_missing_or_broken_variant(tmp_path, variant):
 def test_status(tmp_path):
     folder = make_run(tmp_path, [1, 2, 3], state="running")
     experiment = loaded(folder)
-    assert (experiment.status.state, experiment.status.iteration) == ("running", 2)
+    assert (experiment.status.state, experiment.status.iteration) == ("running", 3)
     now = time.time()
     (folder / "status.json").write_text(json.dumps({"state": "finished", "iteration": 9, "updated": now}))
     assert experiment.refresh()
@@ -84,7 +84,7 @@ def test_broken_status_falls_back_to_the_rows(tmp_path, text):
     folder = make_run(tmp_path, [1, 2, 3])
     (folder / "status.json").write_text(text)
     status = loaded(folder).status
-    assert (status.state, status.iteration) == ("unknown", 2)
+    assert (status.state, status.iteration) == ("unknown", 3)
     assert status.updated > 0
 
 

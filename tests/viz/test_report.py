@@ -101,7 +101,7 @@ def test_adaptation_curve_is_the_mean_over_tasks(tmp_path):
     assert len(tasks) == 6
     np.testing.assert_allclose(mean.get_ydata(), 25 + np.array([1, 2, 3]))
     np.testing.assert_allclose(tasks[2].get_ydata(), [21, 22, 23])
-    assert {text.get_text() for text in axes.texts} == {"z ~ prior", "z ~ q(z|c)"}
+    assert {text.get_text().strip() for text in axes.texts} == {"z ~ prior", "z ~ q(z|c)"}
 
 
 def test_return_by_task_puts_each_task_at_its_speed(tmp_path):

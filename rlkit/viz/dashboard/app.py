@@ -151,6 +151,12 @@ def chosen_runs(store: ExperimentStore, selection: Selection) -> list[Experiment
     return [run for run in listed if run.name in ticked] or listed
 
 
+def prepare(store: ExperimentStore) -> None:
+    """Read the folder and pool what the first page shows, while the browser is still loading the page's code."""
+    store.scan()
+    draw_panels(store, store.experiments(), Selection())
+
+
 def draw_panels(store: ExperimentStore, chosen: Sequence[Experiment], selection: Selection) -> list[Panel]:
     """The pooled curves of a selection; with many runs from fewer resamples, so that the page stays quick."""
     max_points = MAX_POINTS if len(chosen) <= MANY_RUNS else MAX_POINTS_OF_MANY

@@ -11,7 +11,7 @@ import click
 from werkzeug.serving import make_server
 
 from rlkit.viz.dashboard.access import is_loopback
-from rlkit.viz.dashboard.app import create_app
+from rlkit.viz.dashboard.app import create_app, prepare
 from rlkit.viz.dashboard.store import ExperimentStore
 from rlkit.viz.errors import BadInput
 
@@ -32,7 +32,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     except OSError as error:
         raise BadInput(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
     server = make_server(host, port, app.server, threaded=True, fd=listener.fileno())
-    threading.Thread(target=store.scan, name="first scan", daemon=True).start()
+    threading.Thread(target=prepare, args=(store,), name="first look", daemon=True).start()
     if not local:
         click.echo(f"warning: whoever can reach {host} can see everything in {folder}", err=True)
     shown = f"[{host}]" if ":" in host else host
