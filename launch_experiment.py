@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rlkit.torch.sac.pearl import PEARLTrainer
 
 MAX_LANES = 128  # episodes that run side by side; more fit, but gain nothing and cost memory
+MAX_COPIES = 16  # the same for environments that are not simulated together, of which each lane is a copy
 EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 2, 130
 
 
@@ -81,13 +82,13 @@ def run(config: Config, name: str | None) -> None:
     from rlkit.core.display import ConsoleDisplay
     from rlkit.core.experiment import create_folder, describe_run
     from rlkit.core.logger import RunLogger
-    from rlkit.torch.pytorch_util import choose_device, tune_cpu
+    from rlkit.torch.pytorch_util import choose_device, prepare_device
     from rlkit.torch.sac.builder import save_weights
 
     display = ConsoleDisplay(config.algo_params.num_iterations)
     device = choose_device(config.util_params.use_gpu, config.util_params.gpu_id, display.say)
-    if device.type == "cpu":
-        tune_cpu(config.util_params.num_threads)
+    util = config.util_params
+    prepare_device(device, util.precision, util.num_threads, display.say)
     env, eval_env = make_envs(config), make_envs(config)
     algorithm, trainer = build_algorithm(config, env, eval_env, device, display)
 
@@ -114,7 +115,7 @@ def make_envs(config: Config) -> MetaEnv:
     """The task family with as many lanes as episodes can run side by side, at most MAX_LANES."""
     from gymnasium.vector import AutoresetMode
 
-    from envs import make_env
+    from envs import is_native, make_env
 
     algo = config.algo_params
     episodes = max(
@@ -128,7 +129,7 @@ def make_envs(config: Config) -> MetaEnv:
     try:
         env = make_env(
             config.env_name,
-            min(episodes, MAX_LANES),
+            min(episodes, MAX_LANES if is_native(config.env_name) else MAX_COPIES),
             max_path_length=algo.max_path_length,
             autoreset_mode=AutoresetMode.DISABLED,
             **params,
@@ -177,7 +178,9 @@ def build_algorithm(
         )
         for _ in range(2)
     )
-    draw_context = ContextSampler(encoder_buffer, algo)
+    if config.util_params.compile == "on":
+        trainer.compile()
+    draw_context = ContextSampler(encoder_buffer if algo.context_source == "recent" else replay_buffer, algo)
     algorithm = MetaRLAlgorithm(
         algo,
         config.seed,
@@ -186,7 +189,16 @@ def build_algorithm(
         replay_buffer=replay_buffer,
         encoder_buffer=encoder_buffer,
         draw_context=draw_context,
-        training_step=TrainingStep(trainer, replay_buffer, draw_context, tasks.train, algo, train_rng),
+        training_step=TrainingStep(
+            trainer,
+            replay_buffer,
+            draw_context,
+            tasks.train,
+            algo,
+            train_rng,
+            precision=config.util_params.precision,
+            use_graph=config.util_params.compile != "off",
+        ),
         evaluator=Evaluator(PathSampler(eval_env, trainer.agent, record_terms=True), trainer.agent, eval_rng, algo),
         display=display,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable
@@ -81,7 +82,10 @@ def make_env(env_name: str, num_envs: int, **params: Any) -> MetaEnv:
     known = constructor_params(env_class)
     for name in params:
         if name not in known:
-            raise ValueError(f"'{env_name}' has no parameter '{name}'; it takes {', '.join(sorted(known))}")
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"'{env_name}' has no parameter '{name}'; the nearest is '{nearest}' of {', '.join(sorted(known))}"
+            )
     return env_class(num_envs, **params)
 
 

@@ -19,7 +19,8 @@ from launch_experiment import main
 
 ROOT = Path(__file__).parent.parent
 ENVS = ["cheetah-dir", "cheetah-vel", "point-robot", "sparse-point-robot"]
-ENVS += ["ant-dir", "ant-goal", "humanoid-dir", "walker-rand-params", "hopper-rand-params"]
+ENDING_EARLY = ["ant-dir", "humanoid-dir", "walker-rand-params", "hopper-rand-params"]
+ENVS += ["ant-goal", *ENDING_EARLY]
 NETWORKS = ["context_encoder", "policy", "qf1", "qf2", "vf", "target_vf"]
 STATISTICS = [
     f"{name} {statistic}"
@@ -75,7 +76,9 @@ def test_a_debug_run_leaves_its_files(launch, tmp_path, env):
     assert columns[len(REFERENCE_COLUMNS) + 1].startswith("Test Return Trajectory 1")
     for row in rows:
         assert all(np.isfinite(float(value)) for value in row.values())
-        assert row["AverageReturn"] == row["AverageReturn_all_test_tasks"] == row["Test Return Trajectory 3"]
+        assert row["AverageReturn"] == row["AverageReturn_all_test_tasks"]
+        if env not in ENDING_EARLY:
+            assert row["AverageReturn"] == row["Test Return Trajectory 3"]
         assert int(row["Number of rollouts total"]) > 0
     variant = json.loads((folder / "variant.json").read_text())
     assert variant["seed"] == 7

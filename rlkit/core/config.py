@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -24,6 +24,9 @@ SET_ELSEWHERE = {
     "tasks": "they are drawn, see env_params.n_tasks and task_seed",
 }
 """Parameters of an environment that a config states in another place."""
+
+
+ATTENTION_HEADS = 4  # of the attention encoder
 
 
 class Section(BaseModel):
@@ -74,6 +77,7 @@ class AlgoParams(Section):
     num_steps_posterior: int = Field(0, ge=0)  # steps with z ~ q(z|c), into both buffers
     num_extra_rl_steps_posterior: int = Field(400, ge=0)  # steps with z ~ q(z|c), into the replay buffer only
     num_train_steps_per_itr: int = Field(2000, ge=1)  # gradient steps in an iteration
+    num_itrs_per_eval: int = Field(1, ge=1)  # iterations from one evaluation to the next; the last one has one too
     num_evals: int = Field(2, ge=1)  # independent evaluations of each task
     num_steps_per_eval: int = Field(600, ge=1)  # steps in one evaluation of a task, whole trajectories
     num_exp_traj_eval: int = Field(
@@ -99,10 +103,20 @@ class AlgoParams(Section):
     sparse_rewards: bool = False  # context and reported returns take info["sparse_reward"]; the critics stay dense
     use_information_bottleneck: bool = True  # probabilistic z; false: z is the mean of the encoder's outputs
     use_next_obs_in_context: bool = False  # a context transition includes the next observation
-    recurrent: bool = False  # encode the context as a sequence
+    encoder: Literal["mlp", "recurrent", "attention"] = "mlp"  # how the context is encoded; "recurrent": in order
+    recurrent: bool = False  # the reference's name for encoder "recurrent"
+    context_sampling: Literal["transitions", "trajectories"] = "transitions"  # what a context is drawn as
+    context_source: Literal["recent", "replay", "rl_batch"] = "recent"  # the encoder buffer; all data; the RL batch
     # -- memory and output
     replay_buffer_size: int = Field(1_000_000, ge=1)  # transitions kept per task; memory grows with the data
     dump_eval_paths: bool = False  # save the evaluation's trajectories of each iteration (npz)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_recurrent_encoder(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and settings.get("recurrent") == 1 and "encoder" not in settings:
+            return {**settings, "encoder": "recurrent"}
+        return settings
 
 
 class UtilParams(Section):
@@ -112,6 +126,8 @@ class UtilParams(Section):
     use_gpu: bool = True  # falls back to the CPU, saying so, where there is no CUDA device
     gpu_id: int = Field(0, ge=0)
     num_threads: int = Field(0, ge=0)  # CPU threads of torch and of the physics; 0: all
+    precision: Literal["float32", "tf32", "bf16"] = "float32"  # of matrix products in training; float32 is exact
+    compile: Literal["auto", "on", "off"] = "auto"  # auto: CUDA graphs on a GPU; on: torch.compile too; off: neither
     debug: bool = False  # a tiny run into [ENV]/debug
     docker: bool = False  # results go below /mounts/output, the reference's volume
 
@@ -197,6 +213,9 @@ def debug_version(config: Config) -> Config:
         algo["num_steps_per_eval"], (DEBUG_PATHS + 1) * config.algo_params.max_path_length
     )
     algo["num_exp_traj_eval"] = min(algo["num_exp_traj_eval"], DEBUG_PATHS)
+    if algo["context_source"] == "rl_batch":
+        context = min(algo["embedding_batch_size"], algo["batch_size"])
+        algo["embedding_batch_size"] = algo["embedding_mini_batch_size"] = context
     tree["util_params"]["debug"] = True
     return make_config(tree, "debug run")
 
@@ -301,10 +320,38 @@ def _broken_rules(config: Config) -> Iterable[str]:
             f"algo_params.embedding_batch_size: must be a multiple of embedding_mini_batch_size ="
             f" {algo.embedding_mini_batch_size}, got {algo.embedding_batch_size}"
         )
-    if algo.num_steps_prior + algo.num_steps_posterior == 0:
+    if algo.num_steps_prior + algo.num_steps_posterior == 0 and algo.context_source == "recent":
         yield (
             "algo_params.num_steps_prior: must be above 0 where num_steps_posterior is 0:"
             " a task's context is cleared before it collects, got 0"
         )
-    if algo.recurrent:
-        yield "algo_params.recurrent: must be false: only the permutation-invariant encoder is available, got true"
+    yield from _broken_encoder_rules(config)
+
+
+def _broken_encoder_rules(config: Config) -> Iterable[str]:
+    """The rules of how context is drawn and encoded."""
+    algo = config.algo_params
+    if algo.recurrent and algo.encoder != "recurrent":
+        yield f'algo_params.recurrent: true means encoder "recurrent", got true with encoder "{algo.encoder}"'
+    if algo.encoder == "attention" and config.encoder_size % ATTENTION_HEADS:
+        yield (
+            f"encoder_size: must be a multiple of {ATTENTION_HEADS} for the attention encoder's"
+            f" {ATTENTION_HEADS} heads, got {config.encoder_size}"
+        )
+    if algo.context_source != "rl_batch":
+        return
+    if algo.context_sampling == "trajectories":
+        yield (
+            'algo_params.context_sampling: must be "transitions" where context_source is "rl_batch":'
+            ' the RL batch is drawn so, got "trajectories"'
+        )
+    if algo.embedding_batch_size > algo.batch_size:
+        yield (
+            f"algo_params.embedding_batch_size: must not exceed batch_size = {algo.batch_size} where context_source"
+            f' is "rl_batch", got {algo.embedding_batch_size}'
+        )
+    if algo.embedding_mini_batch_size != algo.embedding_batch_size:
+        yield (
+            f"algo_params.embedding_mini_batch_size: must equal embedding_batch_size = {algo.embedding_batch_size}"
+            f' where context_source is "rl_batch", got {algo.embedding_mini_batch_size}'
+        )

@@ -24,7 +24,7 @@ class ConsoleDisplay:
         self._num_iterations = num_iterations
         self._done = 0
         self._start = time.perf_counter()
-        self._rates = ""
+        self._rates = self._test_return = ""
         self._last_row: Row = {}
         self.console = Console(highlight=False, soft_wrap=True)
         self._bar = Progress(
@@ -81,11 +81,13 @@ class ConsoleDisplay:
         self._done += 1
         elapsed = time.perf_counter() - self._start
         left = elapsed / self._done * (self._num_iterations - self._done)
-        self._rates = f"test return {row['AverageReturn_all_test_tasks']:.2f}, {_clock(left)} left"
+        returns = ""
+        if "AverageReturn" in row:
+            returns = f" | test return {row['AverageReturn']:.2f} (train {row['AverageReturn_all_train_tasks']:.2f})"
+            self._test_return = f"test return {row['AverageReturn']:.2f}"
+        self._rates = f"{self._test_return}, {_clock(left)} left"
         self.say(
-            f"iteration {self._done}/{self._num_iterations}"
-            f" | test return {row['AverageReturn_all_test_tasks']:.2f}"
-            f" (train {row['AverageReturn_all_train_tasks']:.2f})"
+            f"iteration {self._done}/{self._num_iterations}{returns}"
             f" | {gradient_steps / _seconds(row, 'Train Time (s)'):,.0f} gradient steps/s"
             f" | {env_steps / _seconds(row, 'Sample Time (s)'):,.0f} env steps/s"
             f" | {row['Number of env steps total']:,} env steps"

@@ -13,7 +13,7 @@ import numpy as np
 
 from rlkit.core.evaluation import Adaptation
 from rlkit.core.files import write_arrays, write_json
-from rlkit.core.rl_algorithm import IterationResult
+from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
 
@@ -65,9 +65,10 @@ class RunLogger:
             if value is not None:
                 self._tensorboard.add_scalar(_tag(name), value, result.number)
         self._tensorboard.flush()
-        write_arrays(self.folder / "evaluation.npz", evaluation(result.test))
-        if self._dump_eval_paths:
-            self._write_paths(result)
+        if result.evaluation is not None:
+            write_arrays(self.folder / "evaluation.npz", evaluation_arrays(result.evaluation.test))
+            if self._dump_eval_paths:
+                self._write_paths(result.number, result.evaluation)
         self._iterations = result.number + 1
         self._write_status("running")
 
@@ -82,15 +83,15 @@ class RunLogger:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}
         write_json(self.folder / "status.json", status)
 
-    def _write_paths(self, result: IterationResult) -> None:
+    def _write_paths(self, number: int, evaluation: Evaluation) -> None:
         """Trajectories of the evaluations: one file per iteration and task set."""
         folder = self.folder / "eval_paths"
         folder.mkdir(exist_ok=True)
-        for name, adaptation in (("test", result.test), ("train", result.train)):
-            write_arrays(folder / f"{name}_{result.number}.npz", eval_paths(adaptation))
+        for name, adaptation in (("test", evaluation.test), ("train", evaluation.train)):
+            write_arrays(folder / f"{name}_{number}.npz", eval_paths(adaptation))
 
 
-def evaluation(adaptation: Adaptation) -> dict[str, np.ndarray]:
+def evaluation_arrays(adaptation: Adaptation) -> dict[str, np.ndarray]:
     """Tasks (lanes,), returns (lanes, trajectories), final posterior (lanes, latent) and planar observations.
 
     Observations (lanes, trajectories, steps + 1, 2) are there for environments on the plane only.

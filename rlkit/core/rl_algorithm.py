@@ -41,13 +41,20 @@ class Progress(NamedTuple):
     rollouts: int = 0  # collected episodes
 
 
+class Evaluation(NamedTuple):
+    """How well the agent does after an iteration."""
+
+    test: Adaptation  # to the evaluation tasks
+    train: Adaptation  # to as many training tasks
+    posterior_return: float  # of those training tasks, z from their replayed context
+
+
 class IterationResult(NamedTuple):
     """What an iteration leaves: the row of progress.csv and the evaluations behind it."""
 
     number: int  # from 0
-    row: Mapping[str, float | None]
-    test: Adaptation
-    train: Adaptation
+    row: Mapping[str, float | None]  # without the columns of an evaluation where there was none
+    evaluation: Evaluation | None
 
 
 class MetaRLAlgorithm:
@@ -95,10 +102,9 @@ class MetaRLAlgorithm:
         with self._timer.phase("train"):
             statistics = self._train(number)
         with self._timer.phase("eval"):
-            test, train, posterior_return = self._evaluate(number)
+            evaluation = self._evaluate(number) if self._is_evaluated(number) else None
         self.progress = self.progress._replace(iterations=number)
-        row = self._row(statistics, test, train, posterior_return)
-        return IterationResult(number - 1, row, test, train)
+        return IterationResult(number - 1, self._row(statistics, evaluation), evaluation)
 
     # ---- collecting --------------------------------------------------------------------------------------
 
@@ -159,8 +165,11 @@ class MetaRLAlgorithm:
         self.progress = self.progress._replace(train_steps=self.progress.train_steps + num_steps)
         return statistics
 
-    def _evaluate(self, iteration: int) -> tuple[Adaptation, Adaptation, float]:
-        """Adaptation to test tasks and to as many training tasks, and the latter's return without adaptation."""
+    def _is_evaluated(self, iteration: int) -> bool:
+        """Every `num_itrs_per_eval`-th iteration, the first and the last."""
+        return (iteration - 1) % self._params.num_itrs_per_eval == 0 or iteration == self._params.num_iterations
+
+    def _evaluate(self, iteration: int) -> Evaluation:
         self._display.phase("evaluate", 1)
         rng = np.random.default_rng(stream_seed(self._seed, Stream.EVAL_TASKS, iteration))
         train_tasks = rng.choice(self._tasks.train, len(self._tasks.test))
@@ -171,22 +180,15 @@ class MetaRLAlgorithm:
         train = self._evaluator.adapt(np.repeat(train_tasks, self._params.num_evals))
         posterior_return = float(self._evaluator.posterior_returns(train_tasks, self._draw_context).mean())
         self._display.advance(1)
-        return test, train, posterior_return
+        return Evaluation(test, train, posterior_return)
 
-    def _row(
-        self, statistics: Mapping[str, float], test: Adaptation, train: Adaptation, posterior_return: float
-    ) -> dict[str, float | None]:
+    def _row(self, statistics: Mapping[str, float], evaluation: Evaluation | None) -> dict[str, float | None]:
         """The row of progress.csv: the reference's columns in its order, then this project's."""
-        test_return = float(test.final_return.mean())
+        before, after = self._evaluation_columns(evaluation) if evaluation is not None else ({}, {})
         times = self._timer.close_iteration()
-        online_columns = self._params.num_steps_per_eval // self._params.max_path_length
         return {
             **statistics,
-            "Z mean eval": float(np.abs(test.z_mean).mean()),
-            "Z variance eval": float(test.z_var.mean()),
-            "AverageTrainReturn_all_train_tasks": posterior_return,
-            "AverageReturn_all_train_tasks": float(train.final_return.mean()),
-            "AverageReturn_all_test_tasks": test_return,
+            **before,
             "Number of train steps total": self.progress.train_steps,
             "Number of env steps total": self.progress.env_steps,
             "Number of rollouts total": self.progress.rollouts,
@@ -196,6 +198,21 @@ class MetaRLAlgorithm:
             "Epoch Time (s)": times["epoch"],
             "Total Train Time (s)": times["total"],
             "Epoch": self.progress.iterations - 1,
+            **after,
+        }
+
+    def _evaluation_columns(self, evaluation: Evaluation) -> tuple[dict[str, float | None], dict[str, float | None]]:
+        """What an evaluation adds to a row: the reference's columns, and this project's."""
+        test, train, posterior_return = evaluation
+        test_return = float(test.final_return.mean())
+        online_columns = self._params.num_steps_per_eval // self._params.max_path_length
+        return {
+            "Z mean eval": float(np.abs(test.z_mean).mean()),
+            "Z variance eval": float(test.z_var.mean()),
+            "AverageTrainReturn_all_train_tasks": posterior_return,
+            "AverageReturn_all_train_tasks": float(train.final_return.mean()),
+            "AverageReturn_all_test_tasks": test_return,
+        }, {
             "AverageReturn": test_return,
             **{f"Test Return Trajectory {n + 1}": test.return_of_trajectory(n) for n in range(online_columns)},
             **{f"Test {name}": value for name, value in test.terms_of_last_trajectories().items()},

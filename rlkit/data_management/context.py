@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rlkit.core.config import AlgoParams
-from rlkit.core.records import IndexArray
+from rlkit.core.records import Batch, IndexArray
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 
@@ -14,7 +14,7 @@ class ContextSampler:
     """`embedding_batch_size` transitions per task, with sparse rewards and next observations where configured."""
 
     def __init__(self, buffer: MultiTaskReplayBuffer, params: AlgoParams) -> None:
-        """Draw from `buffer`, the encoder buffer of recently collected data."""
+        """Draw from `buffer`: the encoder buffer of recently collected data, or the replay buffer."""
         self._buffer = buffer
         self._params = params
 
@@ -26,4 +26,23 @@ class ContextSampler:
             generator,
             use_next_obs=self._params.use_next_obs_in_context,
             sparse=self._params.sparse_rewards,
+            trajectories=self._params.context_sampling == "trajectories",
         )
+
+    def with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
+        """A batch for actor and critics, and its first `embedding_batch_size` transitions per task as context.
+
+        The context has the sparse reward where the encoder is to see that; the batch stays dense.
+        """
+        return self._buffer.sample_with_context(
+            tasks,
+            self._params.batch_size,
+            self._params.embedding_batch_size,
+            generator,
+            use_next_obs=self._params.use_next_obs_in_context,
+            sparse=self._params.sparse_rewards,
+        )
+
+    def addresses(self) -> tuple[int, ...]:
+        """Where the data lie; they move when the buffer grows."""
+        return self._buffer.addresses()

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from rlkit.core.records import Batch, IndexArray, Paths
+from rlkit.data_management.episodes import EpisodeTable
+from rlkit.data_management.tables import on_device
 
 GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
 MAX_DRAW = 2**62  # far above any size, so that the remainder is uniform for all purposes
@@ -51,6 +53,9 @@ class MultiTaskReplayBuffer:
         self._free_pages: list[int] = []
         self._pages: list[list[int]] = [[] for _ in range(num_tasks)]
         self._added = np.zeros(num_tasks, dtype=np.int64)  # since the last clear, overwritten ones included
+        self._episodes = EpisodeTable(num_tasks, capacity, device)
+        self._page_table = torch.empty(0, dtype=torch.int64, device=device)
+        self._sizes = torch.empty(0, dtype=torch.int64, device=device)
         self._sync()
 
     # ---- contents ----------------------------------------------------------------------------------------
@@ -61,7 +66,14 @@ class MultiTaskReplayBuffer:
 
     def num_bytes(self) -> int:
         """Memory in use, tables included."""
-        return sum(tensor.nbytes for tensor in (self._rows, self._page_table, self._sizes))
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    def addresses(self) -> tuple[int, ...]:
+        """Where the data lie on the device; they move when the buffer grows."""
+        return tuple(tensor.data_ptr() for tensor in self._tensors())
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return (self._rows, self._page_table, self._sizes, *self._episodes.tensors())
 
     def add(self, paths: Paths) -> None:
         """Append the episodes to their tasks' rings, in the order of the lanes."""
@@ -81,12 +93,14 @@ class MultiTaskReplayBuffer:
             self._free_pages += self._pages[task]
             self._pages[task] = []
             self._added[task] = 0
+            self._episodes.clear(task)
         self._sync()
 
     def _claim(self, task: int, length: int) -> IndexArray:
         """Ring positions of `length` new transitions of `task`, with the pages that they need."""
         start = self._added[task]
         self._added[task] += length
+        self._episodes.append(task, length)
         num_pages = -(-self.size(task) // self.page_size)
         while len(self._pages[task]) < num_pages:
             self._pages[task].append(self._take_page())
@@ -108,8 +122,9 @@ class MultiTaskReplayBuffer:
         for task, pages in enumerate(self._pages):
             table[task, : len(pages)] = pages
         self._host_table = table
-        self._page_table = torch.from_numpy(table).to(self.device)
-        self._sizes = torch.from_numpy(np.minimum(self._added, self.capacity)).to(self.device)
+        self._page_table = on_device(table, self._page_table, self.device)
+        self._sizes = on_device(np.minimum(self._added, self.capacity), self._sizes, self.device)
+        self._episodes.sync()
 
     def _slots(self, task: IndexArray, position: IndexArray) -> IndexArray:
         page, row = np.divmod(position, self.page_size)
@@ -128,18 +143,50 @@ class MultiTaskReplayBuffer:
 
     def sample(self, tasks: Tensor, num: int, generator: torch.Generator) -> Batch:
         """`num` transitions of each of `tasks` (k,), drawn with replacement, for actor and critics."""
-        rows = self._sample_rows(tasks, num, generator)
-        obs, action, reward, next_obs, terminal, *_ = rows.split(self._columns(), dim=-1)
-        return Batch(obs, action, reward, next_obs, terminal)
+        return self._batch(self._rows_at(tasks, self._draw_positions(tasks, num, generator)))
 
     def sample_context(
-        self, tasks: Tensor, num: int, generator: torch.Generator, *, use_next_obs: bool, sparse: bool
+        self,
+        tasks: Tensor,
+        num: int,
+        generator: torch.Generator,
+        *,
+        use_next_obs: bool,
+        sparse: bool,
+        trajectories: bool = False,
     ) -> Tensor:
         """`num` transitions of each of `tasks` (k,), drawn with replacement, for the encoder: (k, num, context_dim).
 
-        `sparse` puts the sparse reward in the place of the dense one.
+        `sparse` puts the sparse reward in the place of the dense one. `trajectories` draws whole episodes, one after
+        the other in the order of their steps, of which the last is cut.
         """
-        rows = self._sample_rows(tasks, num, generator)
+        if trajectories:
+            position = self._episodes.draw_positions(tasks, num, generator)
+        else:
+            position = self._draw_positions(tasks, num, generator)
+        return self._context(self._rows_at(tasks, position), use_next_obs=use_next_obs, sparse=sparse)
+
+    def sample_with_context(
+        self,
+        tasks: Tensor,
+        num: int,
+        num_context: int,
+        generator: torch.Generator,
+        *,
+        use_next_obs: bool,
+        sparse: bool,
+    ) -> tuple[Batch, Tensor]:
+        """A batch as of `sample`, and the first `num_context` of its transitions as of `sample_context`."""
+        rows = self._rows_at(tasks, self._draw_positions(tasks, num, generator))
+        context = rows[:, :num_context].clone()  # the critics' reward stays dense
+        return self._batch(rows), self._context(context, use_next_obs=use_next_obs, sparse=sparse)
+
+    def _batch(self, rows: Tensor) -> Batch:
+        obs, action, reward, next_obs, terminal, *_ = rows.split(self._columns(), dim=-1)
+        return Batch(obs, action, reward, next_obs, terminal)
+
+    def _context(self, rows: Tensor, *, use_next_obs: bool, sparse: bool) -> Tensor:
+        """What the encoder reads of `rows`, which are overwritten."""
         reward = self.obs_dim + self.action_dim
         if sparse:
             assert self.has_sparse_reward, "the buffer keeps no sparse reward"
@@ -149,9 +196,13 @@ class MultiTaskReplayBuffer:
     def _columns(self) -> list[int]:
         return [self.obs_dim, self.action_dim, 1, self.obs_dim, 1] + [1] * self.has_sparse_reward
 
-    def _sample_rows(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
+    def _draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
+        """`num` positions in each of the rings of `tasks` (k,), with replacement, (k, num)."""
         draw = torch.randint(MAX_DRAW, (len(tasks), num), generator=generator, device=self.device)
-        position = draw % self._sizes[tasks].unsqueeze(1)
+        return draw % self._sizes[tasks].unsqueeze(1)
+
+    def _rows_at(self, tasks: Tensor, position: Tensor) -> Tensor:
+        """The rows at ring positions `position` (k, num) of `tasks` (k,), (k, num, width)."""
         page = self._page_table[tasks.unsqueeze(1), position // self.page_size]
         slots = page * self.page_size + position % self.page_size
-        return self._rows.index_select(0, slots.view(-1)).view(len(tasks), num, self.width)
+        return self._rows.index_select(0, slots.view(-1)).view(*position.shape, self.width)

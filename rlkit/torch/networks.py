@@ -34,7 +34,18 @@ class MLP(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Output for the concatenation of `inputs` along the last axis, (..., output_dim)."""
-        return self.last_fc(self.features(*inputs)).view(*inputs[0].shape[:-1], -1)
+        return output(self.last_fc, self.features(*inputs)).view(*inputs[0].shape[:-1], -1)
+
+
+def output(layer: nn.Linear, hidden: Tensor) -> Tensor:
+    """An output layer's values in float32, also where autocast computes the hidden layers in bfloat16.
+
+    Values and their differences need more than bfloat16's eight bits; the layer is small.
+    """
+    if hidden.dtype == torch.float32:
+        return layer(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return layer(hidden.float())
 
 
 def hidden_layer(input_dim: int, output_dim: int, generator: torch.Generator) -> nn.Linear:

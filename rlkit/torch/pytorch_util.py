@@ -24,6 +24,23 @@ def tune_cpu(num_threads: int = 0) -> None:
     use_fast_float32_products()
 
 
+def prepare_device(device: torch.device, precision: str, num_threads: int, say: Callable[[str], None]) -> None:
+    """Set torch up for a run: threads, memory, and the arithmetic of matrix products.
+
+    Args:
+        device: where the run trains.
+        precision: "float32" is exact on every device; "tf32" allows a GPU its 19-bit products, and is float32 on a
+            CPU; "bf16" is for the training step to apply.
+        num_threads: CPU threads, 0 for all.
+        say: is told where a choice costs time on this machine.
+    """
+    tune_cpu(num_threads)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    elif precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        say("this CPU has no bfloat16 instructions: util_params.precision bf16 is slower here than float32")
+
+
 def use_fast_float32_products() -> bool:
     """Send float32 matrix products through oneDNN where that keeps float32 accuracy; returns whether it does.
 

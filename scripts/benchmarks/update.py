@@ -51,8 +51,9 @@ def measure(configs: Mapping[str, Config], device: torch.device, seconds: float)
 
 
 def _plain_step(plain: PlainUpdate, step: TrainingStep) -> None:
-    for inputs in step.draw():
-        plain.update(*inputs)
+    for batch, context, noise in step.draw():
+        assert isinstance(context, torch.Tensor), "an encoder without memory of earlier pieces"
+        plain.update(batch, context, noise)
 
 
 def _with_precision(precision: str, call: Callable[[], object]) -> None:

@@ -133,15 +133,44 @@ def test_overrides_are_json_or_text(write):
         ("algo_params.num_steps_per_eval=100", ["num_exp_traj_eval", "1 trajectories", "got 1"]),
         ("algo_params.embedding_batch_size=100", ["embedding_batch_size", "multiple", "64", "got 100"]),
         ("algo_params.num_steps_prior=0", ["num_steps_prior", "above 0", "got 0"]),
+        ("algo_params.encoder=lstm", ["algo_params.encoder", "'recurrent'", "lstm"]),
+        (
+            "algo_params.context_source=rl_batch algo_params.context_sampling=trajectories",
+            ["context_sampling", "rl_batch"],
+        ),
+        ("algo_params.context_source=rl_batch algo_params.batch_size=32", ["embedding_batch_size", "= 32", "got 64"]),
+        (
+            "algo_params.context_source=rl_batch algo_params.embedding_mini_batch_size=32",
+            ["embedding_mini_batch_size", "embedding_batch_size = 64", "got 32"],
+        ),
+        ("algo_params.recurrent=1 algo_params.encoder=mlp", ["algo_params.recurrent", '"recurrent"', '"mlp"']),
+        ("algo_params.encoder=attention encoder_size=30", ["encoder_size", "multiple of 4", "got 30"]),
         ("seed=-1", ["seed", "-1"]),
         ("net_size", ["--set net_size", "dotted.key=value"]),
         ("env_name.x=3", ["--set env_name.x", "not a group"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_rule(write, override, parts):
-    message = error_of(write({"env_name": "point-robot"}), [override])
+    message = error_of(write({"env_name": "point-robot"}), override.split(" "))
     for part in parts:
         assert part in message, message
+
+
+def test_the_references_switch_means_the_recurrent_encoder(write):
+    config = load_config(write({"env_name": "point-robot", "algo_params": {"recurrent": True}}))
+    assert config.algo_params.encoder == "recurrent"
+    assert load_config(write(config.model_dump(), "variant.json")) == config
+
+
+def test_context_may_be_cleared_where_it_is_not_read(write):
+    path = write({"env_name": "point-robot", "algo_params": {"num_steps_prior": 0, "context_source": "replay"}})
+    assert load_config(path).algo_params.num_steps_prior == 0
+
+
+def test_a_debug_version_keeps_the_context_within_the_batch(write):
+    path = write({"env_name": "point-robot", "algo_params": {"context_source": "rl_batch"}})
+    algo = debug_version(load_config(path)).algo_params
+    assert algo.embedding_batch_size == algo.embedding_mini_batch_size == algo.batch_size == 32
 
 
 @pytest.mark.parametrize(

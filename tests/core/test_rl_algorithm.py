@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ class Recorder:
 
     def __init__(self):
         self.calls = []
-        self.test_returns = iter([1.0, 2.0, 3.0, 4.0])
+        self.test_returns = itertools.count(1.0)
 
     def seed(self, *seeds):
         self.calls.append(("seed", *seeds))
@@ -63,7 +65,8 @@ class Recorder:
 
 
 def make_algorithm(recorder, **settings):
-    params = AlgoParams(num_iterations=2, num_tasks_sample=3, num_steps_per_eval=600, num_evals=2, **settings)
+    defaults = {"num_iterations": 2, "num_tasks_sample": 3, "num_steps_per_eval": 600, "num_evals": 2}
+    params = AlgoParams(**(defaults | settings))
     return MetaRLAlgorithm(
         params,
         0,
@@ -119,3 +122,12 @@ def test_each_iteration_has_streams_of_its_own():
     list(make_algorithm(recorder).train())
     seeds = [seed for call in recorder.calls if call[0] == "seed" for seed in call[1:]]
     assert len(seeds) == len(set(seeds)) == 2 + 2 * (2 + 1 + 2)
+
+
+def test_evaluation_every_so_many_iterations_and_at_both_ends():
+    recorder = Recorder()
+    algorithm = make_algorithm(recorder, num_itrs_per_eval=3, num_iterations=5)
+    results = list(algorithm.train())
+    assert [result.evaluation is not None for result in results] == [True, False, False, True, True]
+    assert "AverageReturn_all_test_tasks" not in results[1].row
+    assert results[1].row["Epoch"] == 1

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from rlkit.core.records import FloatArray, IndexArray
 from rlkit.torch.distributions import Belief
-from rlkit.torch.encoders import MLPEncoder
+from rlkit.torch.encoders import Context, ContextEncoder, ContextPiece, EncoderState
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 
 class PEARLAgent(nn.Module):
     """Context encoder and policy (paper, section 4). Beliefs and z go in and out as values."""
 
-    def __init__(self, context_encoder: MLPEncoder, policy: TanhGaussianPolicy, latent_size: int) -> None:
+    def __init__(self, context_encoder: ContextEncoder, policy: TanhGaussianPolicy, latent_size: int) -> None:
         """Join the two networks."""
         super().__init__()
         self.context_encoder = context_encoder
@@ -33,9 +33,24 @@ class PEARLAgent(nn.Module):
         mean = torch.zeros(num_tasks, self.latent_size, device=self.device)
         return Belief(mean, torch.ones_like(mean) if self.context_encoder.probabilistic else torch.zeros_like(mean))
 
-    def infer(self, context: Tensor, length: Tensor | None = None) -> Belief:
+    def infer(self, context: Context, length: Tensor | None = None) -> Belief:
         """q(z|c) with its gradient, from (tasks, context, context_dim), the first `length` (tasks,) of each."""
+        if isinstance(context, ContextPiece):
+            return self.context_encoder.infer(context.transitions, length, context.state)
         return self.context_encoder.infer(context, length)
+
+    def pieces(self, context: Tensor, size: int) -> Iterator[Context]:
+        """`context` in pieces of `size` transitions, for truncated back-propagation.
+
+        A piece brings along what the encoder, with its weights of that moment, knows of the pieces before, without
+        gradient; the encoders that take each piece by itself know nothing.
+        """
+        state: EncoderState | None = None
+        pieces = context.split(size, dim=1)
+        for number, piece in enumerate(pieces):
+            yield piece if state is None else ContextPiece(piece, state)
+            if number + 1 < len(pieces):
+                state = self.context_encoder.state_after(piece, state)
 
     @torch.no_grad()
     def posterior(self, context: Tensor | FloatArray, length: IndexArray | None = None) -> Belief:

@@ -8,13 +8,20 @@ import torch
 
 from rlkit.core.config import AlgoParams, Config
 from rlkit.core.errors import UserError
+from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.encoders import MLPEncoder
 from rlkit.torch.networks import MLP
+from rlkit.torch.recurrent_encoder import RecurrentEncoder
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.pearl import Critics, PEARLTrainer
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 
 WEIGHTS_SUFFIX = ".pth"
+ENCODERS: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
+    "mlp": MLPEncoder,
+    "recurrent": RecurrentEncoder,
+    "attention": AttentionEncoder,
+}
 
 
 def build_pearl(
@@ -54,7 +61,8 @@ def build_networks(
 ) -> tuple[PEARLAgent, Critics]:
     """All networks on the CPU, with weights drawn from `generator`; target_vf starts as a copy of vf."""
     transition_dim = obs_dim + action_dim + 1 + (obs_dim if params.use_next_obs_in_context else 0)
-    encoder = MLPEncoder(transition_dim, latent_size, encoder_size, params.use_information_bottleneck, generator)
+    encoder_class = ENCODERS[params.encoder]
+    encoder = encoder_class(transition_dim, latent_size, encoder_size, params.use_information_bottleneck, generator)
     policy = TanhGaussianPolicy(obs_dim, latent_size, action_dim, net_size, generator)
     qf1, qf2 = (MLP(obs_dim + action_dim + latent_size, 1, net_size, generator) for _ in range(2))
     vf, target_vf = (MLP(obs_dim + latent_size, 1, net_size, generator) for _ in range(2))

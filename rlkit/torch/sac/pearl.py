@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rlkit.core.config import AlgoParams
 from rlkit.core.records import Batch
 from rlkit.torch.distributions import Belief
+from rlkit.torch.encoders import Context
 from rlkit.torch.networks import MLP
 from rlkit.torch.sac.agent import PEARLAgent
 
@@ -48,17 +49,24 @@ class PEARLTrainer:
         self.agent = agent
         self.critics = critics
         self.params = params
-        self._encoder_weights = list(agent.context_encoder.parameters())
-        self._critic_weights = [*critics.qf1.parameters(), *critics.qf2.parameters()]
-        self._value_weights = list(critics.vf.parameters())
-        self._policy_weights = list(agent.policy.parameters())
+        self._critic_loss, self._actor_loss = self.critic_loss, self.actor_loss
+        self._critic_weights = [
+            *critics.qf1.parameters(),
+            *critics.qf2.parameters(),
+            *agent.context_encoder.parameters(),
+        ]
+        self._actor_weights = [*critics.vf.parameters(), *agent.policy.parameters()]
+        self._value_weights: list[Tensor] = list(critics.vf.parameters())
         self._target_weights: list[Tensor] = list(critics.target_vf.parameters())
         self._critic_optimizer = _adam(
-            {"params": self._critic_weights, "lr": params.qf_lr},
-            {"params": self._encoder_weights, "lr": params.context_lr},
+            (critics.qf1, params.qf_lr), (critics.qf2, params.qf_lr), (agent.context_encoder, params.context_lr)
         )
-        self._value_optimizer = _adam({"params": self._value_weights, "lr": params.vf_lr})
-        self._policy_optimizer = _adam({"params": self._policy_weights, "lr": params.policy_lr})
+        self._actor_optimizer = _adam((critics.vf, params.vf_lr), (agent.policy, params.policy_lr))
+
+    def compile(self) -> None:
+        """Have torch.compile fuse the operations of the losses and their gradients; takes about a minute at first."""
+        self._critic_loss = torch.compile(self.critic_loss)
+        self._actor_loss = torch.compile(self.actor_loss)
 
     def networks(self) -> dict[str, nn.Module]:
         """All networks by the reference's names."""
@@ -68,7 +76,7 @@ class PEARLTrainer:
             **self.critics._asdict(),
         }
 
-    def update(self, batch: Batch, context: Tensor, noise: Noise) -> Metrics:
+    def update(self, batch: Batch, context: Context, noise: Noise) -> Metrics:
         """One meta-gradient step; the order of its parts matters.
 
         Args:
@@ -79,36 +87,25 @@ class PEARLTrainer:
         Returns:
             Losses and posterior statistics as 0-d tensors, and the tensors behind the prediction statistics.
         """
+        loss, z, metrics = self._critic_loss(batch, context, noise.z)
+        _step(self._critic_optimizer, self._critic_weights, loss)
+        loss, actor_metrics = self._actor_loss(batch.obs, z.detach(), noise.action)  # by the critics just updated
+        _step(self._actor_optimizer, self._actor_weights, loss)
+        with torch.no_grad():
+            torch._foreach_lerp_(self._target_weights, self._value_weights, self.params.soft_target_tau)
+        return metrics | actor_metrics
+
+    def critic_loss(self, batch: Batch, context: Context, noise: Tensor) -> tuple[Tensor, Tensor, Metrics]:
+        """Bellman residuals plus the information bottleneck: what trains the critics and, through z, the encoder.
+
+        loss = mean((q1 - y)^2) + mean((q2 - y)^2) + kl_lambda * KL(q(z|c) || N(0, I)),
+        y = reward_scale * reward + (1 - terminal) * discount * target_vf(next_obs, z), without gradient.
+
+        Returns:
+            The loss, z (tasks, batch, latent) with its gradient, metrics.
+        """
         belief = self.agent.infer(context)
-        z_of_task = belief.at(noise.z)  # one z per task, shared by all its transitions
-        z = z_of_task.unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
-        z_fixed = z.detach()
-
-        policy = self.agent.policy.distribution(batch.obs, z_fixed)
-        new_action, log_pi = policy.sample_with_log_prob(noise.action)
-
-        metrics, q1 = self._update_critics_and_encoder(batch, z, belief)
-        min_q = self._min_q(batch.obs, new_action, z_fixed)  # by the critics just updated
-        value_loss, value = self._update_value(batch.obs, z_fixed, (min_q - log_pi).detach())
-        regularization = (
-            self.params.policy_mean_reg_weight * policy.mean.square().mean()
-            + self.params.policy_std_reg_weight * policy.log_std.square().mean()
-        )
-        policy_loss = (log_pi - min_q).mean() + regularization
-        self._step(self._policy_optimizer, self._policy_weights, policy_loss)
-
-        return metrics | {
-            "VF Loss": value_loss.detach(),
-            "Policy Loss": policy_loss.detach(),
-            "Q Predictions": q1.detach(),
-            "V Predictions": value.detach(),
-            "Log Pis": log_pi.detach(),
-            "Policy mu": policy.mean.detach(),
-            "Policy log std": policy.log_std.detach(),
-        }
-
-    def _update_critics_and_encoder(self, batch: Batch, z: Tensor, belief: Belief) -> tuple[Metrics, Tensor]:
-        """Bellman residuals plus the information bottleneck; the only gradient that reaches the encoder."""
+        z = belief.at(noise).unsqueeze(1).expand(-1, batch.obs.shape[1], -1)  # one z per task, shared by its rows
         q1 = self.critics.qf1(batch.obs, batch.action, z)
         q2 = self.critics.qf2(batch.obs, batch.action, z)
         with torch.no_grad():
@@ -117,39 +114,56 @@ class PEARLTrainer:
             target = target + (1.0 - batch.terminal) * self.params.discount * next_value
         assert q1.shape == q2.shape == target.shape == batch.reward.shape, (q1.shape, target.shape)
         q_loss = (q1 - target).square().mean() + (q2 - target).square().mean()
-        metrics, loss = {}, q_loss
-        if self.agent.context_encoder.probabilistic:
-            kl = belief.kl_to_prior()
-            kl_loss = self.params.kl_lambda * kl
-            loss = q_loss + kl_loss
-            metrics = {
-                "Z mean train": belief.mean.detach().abs().mean(),
-                "Z variance train": belief.var.detach().mean(),
-                "KL Divergence": kl.detach(),
-                "KL Loss": kl_loss.detach(),
-            }
-        self._step(self._critic_optimizer, self._critic_weights + self._encoder_weights, loss)
-        return metrics | {"QF Loss": q_loss.detach()}, q1
+        loss, kl_metrics = self._with_bottleneck(q_loss, belief)
+        return loss, z, kl_metrics | {"QF Loss": q_loss.detach(), "Q Predictions": q1.detach()}
 
-    def _min_q(self, obs: Tensor, action: Tensor, z: Tensor) -> Tensor:
-        return torch.min(self.critics.qf1(obs, action, z), self.critics.qf2(obs, action, z))
+    def _with_bottleneck(self, q_loss: Tensor, belief: Belief) -> tuple[Tensor, Metrics]:
+        """Add kl_lambda * KL(q(z|c) || N(0, I)) where the encoder is probabilistic."""
+        if not self.agent.context_encoder.probabilistic:
+            return q_loss, {}
+        kl = belief.kl_to_prior()
+        kl_loss = self.params.kl_lambda * kl
+        return q_loss + kl_loss, {
+            "Z mean train": belief.mean.detach().abs().mean(),
+            "Z variance train": belief.var.detach().mean(),
+            "KL Divergence": kl.detach(),
+            "KL Loss": kl_loss.detach(),
+        }
 
-    def _update_value(self, obs: Tensor, z: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Move vf towards the soft value of the current policy, then target_vf towards vf."""
+    def actor_loss(self, obs: Tensor, z: Tensor, noise: Tensor) -> tuple[Tensor, Metrics]:
+        """What trains the value function and the policy, each by a term of its own; the critics get nothing.
+
+        loss_v = mean((v - (min_q - log pi))^2) without gradient to the target,
+        loss_pi = mean(log pi - min_q) + regularisation, with reparameterised actions.
+        """
+        policy = self.agent.policy.distribution(obs, z)
+        action, log_pi = policy.sample_with_log_prob(noise)
+        min_q = torch.min(self.critics.qf1(obs, action, z), self.critics.qf2(obs, action, z))
         value = self.critics.vf(obs, z)
-        assert value.shape == target.shape, (value.shape, target.shape)
-        loss = (value - target).square().mean()
-        self._step(self._value_optimizer, self._value_weights, loss)
-        with torch.no_grad():
-            torch._foreach_lerp_(self._target_weights, list[Tensor](self._value_weights), self.params.soft_target_tau)
-        return loss, value
+        assert value.shape == min_q.shape == log_pi.shape, (value.shape, min_q.shape, log_pi.shape)
+        value_loss = (value - (min_q - log_pi).detach()).square().mean()
+        policy_loss = (
+            (log_pi - min_q).mean()
+            + self.params.policy_mean_reg_weight * policy.mean.square().mean()
+            + self.params.policy_std_reg_weight * policy.log_std.square().mean()
+        )
+        return value_loss + policy_loss, {
+            "VF Loss": value_loss.detach(),
+            "Policy Loss": policy_loss.detach(),
+            "V Predictions": value.detach(),
+            "Log Pis": log_pi.detach(),
+            "Policy mu": policy.mean.detach(),
+            "Policy log std": policy.log_std.detach(),
+        }
 
-    def _step(self, optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:
-        """One optimizer step on `weights` alone: no other gradient is computed."""
-        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-            weight.grad = gradient
-        optimizer.step()
+
+def _step(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:
+    """One optimizer step on `weights` alone: no other gradient is computed."""
+    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = gradient
+    optimizer.step()
 
 
-def _adam(*groups: dict[str, object]) -> torch.optim.Adam:
-    return torch.optim.Adam(list(groups), fused=True)
+def _adam(*networks: tuple[nn.Module, float]) -> torch.optim.Adam:
+    """Adam over networks with a learning rate each; Adam treats every weight by itself, so one serves several."""
+    return torch.optim.Adam([{"params": list(net.parameters()), "lr": lr} for net, lr in networks], fused=True)

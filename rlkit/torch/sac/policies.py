@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rlkit.torch.distributions import TanhNormal
-from rlkit.torch.networks import MLP, output_layer
+from rlkit.torch.networks import MLP, output, output_layer
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 HEAD_BOUND = 1e-3  # both heads start within +- this
@@ -27,8 +27,8 @@ class TanhGaussianPolicy(MLP):
         """pi(. | obs, z) for (..., obs_dim) and (..., latent)."""
         hidden = self.features(obs, z)
         shape = (*obs.shape[:-1], -1)
-        log_std = self.last_fc_log_std(hidden).clamp(LOG_STD_MIN, LOG_STD_MAX)
-        return TanhNormal(self.last_fc(hidden).view(shape), log_std.view(shape))
+        log_std = output(self.last_fc_log_std, hidden).clamp(LOG_STD_MIN, LOG_STD_MAX)
+        return TanhNormal(output(self.last_fc, hidden).view(shape), log_std.view(shape))
 
     def for_z(self, z: Tensor) -> FixedZPolicy:
         """The policy for one z per lane, (lanes, latent), for the length of a rollout."""

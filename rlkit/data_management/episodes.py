@@ -1,0 +1,71 @@
+"""EpisodeTable: where the episodes of each task begin and end in its ring, so that whole ones can be drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlkit.data_management.tables import on_device
+
+MAX_DRAW = 2**62  # far above any count, so that the remainder is uniform for all purposes
+
+
+class EpisodeTable:
+    """Bounds of the episodes that a ring of transitions holds, kept on the host and copied to the device.
+
+    Positions count the transitions of a task since it was cleared; modulo the capacity they are places in the ring.
+    An episode is forgotten once a part of it is overwritten, but of an episode longer than the ring the rest that is
+    left counts as one.
+    """
+
+    def __init__(self, num_tasks: int, capacity: int, device: torch.device) -> None:
+        """No episodes; `capacity` transitions of a task are kept."""
+        self._capacity, self._device = capacity, device
+        self._host_bounds = np.zeros((num_tasks, 2), dtype=np.int64)  # each episode's start, then the last one's end
+        self._host_count = np.zeros(num_tasks, dtype=np.int64)
+        self._bounds = torch.empty(0, dtype=torch.int64, device=device)
+        self._count = torch.empty(0, dtype=torch.int64, device=device)
+        self.sync()
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """What is on the device: bounds and counts."""
+        return self._bounds, self._count
+
+    def append(self, task: int, length: int) -> None:
+        """`task` gets an episode of `length` transitions, which overwrites its oldest ones."""
+        count = self._host_count[task]
+        if count + 1 == self._host_bounds.shape[1]:
+            self._host_bounds = np.pad(self._host_bounds, ((0, 0), (0, count + 1)))
+        bounds = self._host_bounds[task]
+        bounds[count + 1] = bounds[count] + length
+        oldest = bounds[count + 1] - self._capacity
+        first = min(int(np.searchsorted(bounds[: count + 1], oldest)), count)
+        bounds[: count + 2 - first] = bounds[first : count + 2]
+        bounds[0] = max(bounds[0], oldest)
+        self._host_count[task] = count + 1 - first
+
+    def clear(self, task: int) -> None:
+        """Forget the episodes of `task`."""
+        self._host_bounds[task] = 0
+        self._host_count[task] = 0
+
+    def sync(self) -> None:
+        """Bring the table to the device."""
+        self._bounds = on_device(self._host_bounds, self._bounds, self._device)
+        self._count = on_device(self._host_count, self._count, self._device)
+
+    def draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
+        """Ring positions of `num` transitions of each of `tasks` (k,): episodes drawn with replacement, (k, num).
+
+        The episodes follow one another, each with its steps in order; the last one is cut. All of it is tensor
+        operations of fixed sizes: `num` episodes are drawn, the number needed if each had one step.
+        """
+        draw = torch.randint(MAX_DRAW, (len(tasks), num), generator=generator, device=self._device)
+        episode = draw % self._count[tasks].unsqueeze(1)
+        row = tasks.unsqueeze(1)
+        start, end = self._bounds[row, episode], self._bounds[row, episode + 1]
+        drawn_before = (end - start).cumsum(dim=1)  # transitions up to and with each drawn episode
+        step = torch.arange(num, device=self._device).expand(len(tasks), num).contiguous()
+        which = torch.searchsorted(drawn_before, step, right=True)
+        return (end.gather(1, which) - drawn_before.gather(1, which) + step) % self._capacity

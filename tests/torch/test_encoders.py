@@ -1,0 +1,169 @@
+"""All encoders: padding, order, tasks apart; the recurrent one: pieces, online use, and no memory of its own."""
+
+import numpy as np
+import pytest
+import torch
+
+from rlkit.core.config import AlgoParams
+from rlkit.torch.encoders import ContextPiece
+from rlkit.torch.sac.builder import build_networks
+
+TASKS, STEPS, CONTEXT_DIM, LATENT, SIZE = 3, 24, 7, 5, 32
+ENCODERS = ["mlp", "recurrent", "attention"]
+
+
+def make_agent(encoder, probabilistic=True):
+    agent, _ = build_networks(
+        AlgoParams(encoder=encoder, use_information_bottleneck=probabilistic),
+        obs_dim=4,
+        action_dim=2,
+        latent_size=LATENT,
+        net_size=16,
+        encoder_size=SIZE,
+        generator=torch.Generator().manual_seed(3),
+    )
+    with torch.no_grad():  # fresh output layers are so small that every belief would look the same
+        agent.context_encoder.last_fc.weight.normal_()
+    return agent
+
+
+def assert_same(belief, other, tolerance=1e-5):
+    torch.testing.assert_close(belief.mean, other.mean, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(belief.var, other.var, rtol=tolerance, atol=tolerance)
+
+
+def differs(belief, other):
+    return (belief.mean - other.mean).abs().max() > 1e-3
+
+
+both = pytest.mark.parametrize("probabilistic", [True, False])
+every = pytest.mark.parametrize("encoder", ENCODERS)
+
+
+@both
+@every
+def test_padding_does_not_change_the_belief(encoder, probabilistic):
+    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    length = np.array([STEPS, 9, 1])
+    for task, n in enumerate(length):
+        context[task, n:] = 1e3
+    padded = agent.posterior(context, length)
+    for task, n in enumerate(length):
+        alone = agent.posterior(context[task : task + 1, :n])
+        assert_same(padded.rows(torch.tensor([task])), alone)
+    assert differs(padded, agent.posterior(context))
+
+
+@both
+@every
+def test_tasks_do_not_influence_one_another(encoder, probabilistic):
+    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    together = agent.posterior(context)
+    assert_same(together, agent.posterior(context[0:1]).joined(agent.posterior(context[1:3])))
+
+
+@both
+@every
+def test_only_the_recurrent_belief_depends_on_the_order(encoder, probabilistic):
+    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    shuffled = context[:, torch.randperm(STEPS, generator=torch.Generator().manual_seed(0))]
+    belief, other = agent.posterior(context), agent.posterior(shuffled)
+    if encoder == "recurrent":
+        assert differs(belief, other)
+    else:
+        assert_same(belief, other)
+
+
+@both
+@every
+def test_nothing_survives_a_call(encoder, probabilistic):
+    agent = make_agent(encoder, probabilistic)
+    first, second = torch.randn(2, TASKS, STEPS, CONTEXT_DIM)
+    before = agent.posterior(first)
+    agent.infer(second).mean.sum().backward()
+    list(agent.pieces(second, 6))
+    assert_same(agent.posterior(first), before, tolerance=0.0)
+    assert {name.split(".")[0] for name, _ in agent.context_encoder.named_buffers()} == set()
+
+
+@every
+def test_the_variance_is_that_of_a_gaussian_or_zero(encoder):
+    context = torch.randn(TASKS, STEPS, CONTEXT_DIM) * 100  # far from where an encoder was trained
+    assert (make_agent(encoder).posterior(context).var > 0).all()
+    assert (make_agent(encoder, probabilistic=False).posterior(context).var == 0).all()
+
+
+@every
+def test_the_gradient_reaches_every_weight(encoder):
+    agent = make_agent(encoder)
+    belief = agent.infer(torch.randn(TASKS, STEPS, CONTEXT_DIM))
+    (belief.mean.sum() + belief.var.sum()).backward()
+    for name, weight in agent.context_encoder.named_parameters():
+        assert weight.grad is not None, name
+        # a key's bias adds the same to all scores that a transition compares
+        assert weight.grad.abs().max() > 1e-9 or name == "key.bias", name
+
+
+@both
+def test_reading_step_by_step_equals_reading_all(probabilistic):
+    encoder = make_agent("recurrent", probabilistic).context_encoder
+    context, state = torch.randn(TASKS, STEPS, CONTEXT_DIM), None
+    for step in range(STEPS):
+        transition = context[:, step : step + 1]
+        assert_same(encoder.infer(transition, state=state), encoder.infer(context[:, : step + 1]))
+        state = encoder.state_after(transition, state)
+
+
+@both
+def test_later_pieces_know_the_earlier_ones_without_gradient(probabilistic):
+    agent, context = make_agent("recurrent", probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    pieces = list(agent.pieces(context, 8))
+    assert torch.is_tensor(pieces[0])
+    for number, piece in enumerate(pieces[1:], start=1):
+        assert isinstance(piece, ContextPiece)
+        hidden, cell = piece.state  # both are carried, and both matter
+        assert not hidden.requires_grad
+        assert not cell.requires_grad
+        whole = agent.infer(context[:, : 8 * (number + 1)])
+        assert_same(agent.infer(piece), whole)
+        assert differs(agent.infer(ContextPiece(piece.transitions, (hidden, torch.zeros_like(cell)))), whole)
+        assert differs(agent.infer(ContextPiece(piece.transitions, (torch.zeros_like(hidden), cell))), whole)
+
+
+def test_a_piece_takes_the_weights_of_its_own_moment():
+    """The state before a piece is that of the weights after the update on the piece before."""
+    agent, context = make_agent("recurrent"), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    pieces = agent.pieces(context, 12)
+    next(pieces)
+    with torch.no_grad():
+        agent.context_encoder.fc0.weight.mul_(1.5)
+    assert_same(agent.infer(next(pieces)), agent.infer(context))
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "attention"])
+def test_encoders_without_order_take_each_piece_by_itself(encoder):
+    agent, context = make_agent(encoder), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    pieces = list(agent.pieces(context, 8))
+    assert all(torch.is_tensor(piece) for piece in pieces)
+    assert torch.equal(torch.cat(pieces, dim=1), context)
+
+
+@every
+def test_building_draws_from_its_own_generator_only(encoder):
+    state = torch.random.get_rng_state()
+    agent, again = make_agent_untouched(encoder), make_agent_untouched(encoder)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for weight, other in zip(agent.parameters(), again.parameters(), strict=True):
+        assert torch.equal(weight, other)
+
+
+def make_agent_untouched(encoder):
+    return build_networks(
+        AlgoParams(encoder=encoder),
+        obs_dim=4,
+        action_dim=2,
+        latent_size=LATENT,
+        net_size=16,
+        encoder_size=SIZE,
+        generator=torch.Generator().manual_seed(3),
+    )[0]
