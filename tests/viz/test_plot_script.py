@@ -1,5 +1,6 @@
 """scripts/plot.py as a user calls it."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,14 @@ def output(tmp_path_factory):
     (root / "cheetah-vel" / "fresh").mkdir()
     (root / "cheetah-vel" / "fresh" / "variant.json").write_text("{")
     return root
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("plot_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_draws_a_folder(output, tmp_path):
@@ -61,10 +70,14 @@ def test_report(output, tmp_path):
         (["{output}", "-o", "/proc/nowhere/a.png"], "/proc/nowhere"),
     ],
 )
-def test_wrong_input_is_one_line(output, tmp_path, arguments, said):
-    done = plot(*[argument.format(output=output) for argument in arguments], cwd=tmp_path)
-    assert done.returncode == 2
-    errors = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
-    assert len(errors) == 1, done.stderr
+def test_wrong_input_is_one_line(output, tmp_path, monkeypatch, capsys, script, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["plot.py", *(argument.format(output=output) for argument in arguments)])
+    with pytest.raises(SystemExit) as end:
+        script.run_command(script.main)
+    assert end.value.code == 2
+    said_lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in said_lines if not line.startswith("note: ")]
+    assert len(errors) == 1, said_lines
     assert errors[0].startswith("error: ")
     assert said in errors[0]
