@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from rlkit.core.config import ATTENTION_HEADS
 from rlkit.torch.encoders import MLPEncoder
-from rlkit.torch.networks import hidden_layer
+from rlkit.torch.networks import hidden_layer, output
 
 
 class AttentionEncoder(MLPEncoder):
@@ -38,4 +38,4 @@ class AttentionEncoder(MLPEncoder):
         mask = None if valid is None else valid[:, None, None, :]  # for all heads and all that look
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         merged = self.merge(attended.transpose(1, 2).reshape(hidden.shape))
-        return self.last_fc(hidden + merged).view(tasks, length, -1)
+        return output(self.last_fc, hidden + merged).view(tasks, length, -1)

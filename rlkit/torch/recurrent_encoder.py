@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from rlkit.torch.distributions import MIN_VARIANCE, Belief
 from rlkit.torch.encoders import ContextEncoder, EncoderState
-from rlkit.torch.networks import MLP
+from rlkit.torch.networks import MLP, output
 
 
 class RecurrentEncoder(MLP, ContextEncoder):
@@ -34,10 +34,10 @@ class RecurrentEncoder(MLP, ContextEncoder):
             last = hidden[:, -1]
         else:
             last = hidden[torch.arange(len(hidden), device=hidden.device), length - 1]
-        output = self.last_fc(last)
+        outputs = output(self.last_fc, last)
         if not self.probabilistic:
-            return Belief(output, torch.zeros_like(output))
-        mean, raw_var = output.chunk(2, dim=-1)
+            return Belief(outputs, torch.zeros_like(outputs))
+        mean, raw_var = outputs.chunk(2, dim=-1)
         return Belief(mean, F.softplus(raw_var).clamp(min=MIN_VARIANCE))
 
     @torch.no_grad()

@@ -167,3 +167,15 @@ def make_agent_untouched(encoder):
         encoder_size=SIZE,
         generator=torch.Generator().manual_seed(3),
     )[0]
+
+
+@both
+@every
+def test_hidden_layers_in_bfloat16_give_a_float32_belief(encoder, probabilistic):
+    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+        beliefs = [agent.infer(piece) for piece in agent.pieces(context, 12)]
+    for belief in beliefs:
+        assert belief.mean.dtype == belief.var.dtype == torch.float32
+    if encoder == "recurrent":
+        assert_same(beliefs[-1], agent.infer(context), tolerance=0.1)

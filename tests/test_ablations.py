@@ -1,0 +1,66 @@
+"""Every switch trains a few steps on each kind of environment; adaptation uses the evaluation's own data alone."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from launch_experiment import build_algorithm, main, make_envs
+from rlkit.core.config import debug_version, load_config
+from rlkit.core.display import ConsoleDisplay
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["net_size=16", "encoder_size=16", "algo_params.embedding_batch_size=32"]
+SMALL += ["algo_params.embedding_mini_batch_size=32", "algo_params.max_path_length=20"]
+SMALL += ["algo_params.num_steps_per_eval=60", "algo_params.num_exp_traj_eval=2"]
+SWITCHES = {
+    "RNN tran": ["algo_params.recurrent=true"],
+    "RNN traj": ["algo_params.recurrent=true", "algo_params.context_sampling=trajectories"],
+    "RNN pieces": ["algo_params.encoder=recurrent", "algo_params.embedding_mini_batch_size=8"],
+    "attention": ["algo_params.encoder=attention"],
+    "off-policy": ["algo_params.context_source=replay"],
+    "RL batch": ["algo_params.context_source=rl_batch"],
+    "deterministic": ["algo_params.use_information_bottleneck=false"],
+    "deterministic RNN": ["algo_params.use_information_bottleneck=false", "algo_params.encoder=recurrent"],
+}
+KINDS = ["point-robot", "sparse-point-robot", "walker-rand-params"]  # dense; sparse; episodes end early, next_obs
+
+
+def overrides(settings):
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+@pytest.mark.parametrize("env", KINDS)
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_switch_trains(tmp_path, switch, env):
+    output = f"util_params.base_log_dir={json.dumps(str(tmp_path))}"
+    arguments = [str(ROOT / f"configs/{env}.json"), "--debug", "--cpu", "--seed", "3"]
+    result = CliRunner().invoke(main, [*arguments, *overrides([*SMALL, *SWITCHES[switch], output])])
+    assert result.exit_code == 0, result.output
+    with (tmp_path / env / "debug/progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    assert ("KL Divergence" in rows[0]) == ("deterministic" not in switch)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_adaptation_uses_the_evaluations_own_transitions_alone(switch):
+    """True before any training: whatever is in the buffers, an evaluation gives the same."""
+    settings = [*SMALL, *SWITCHES[switch], "seed=5", "algo_params.num_train_steps_per_itr=1"]
+    config = debug_version(load_config(ROOT / "configs/sparse-point-robot.json", settings))
+    algorithm, _ = build_algorithm(
+        config, make_envs(config), make_envs(config), torch.device("cpu"), ConsoleDisplay(1)
+    )
+    next(iter(algorithm.train()))
+    before = algorithm._evaluate(1)[:2]
+    for buffer in (algorithm._replay_buffer, algorithm._encoder_buffer):
+        buffer._rows.fill_(1e6)
+    after = algorithm._evaluate(1)[:2]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one.returns, other.returns)
+        np.testing.assert_array_equal(one.z_mean, other.z_mean)
