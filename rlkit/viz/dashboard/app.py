@@ -55,12 +55,15 @@ def create_app(store: ExperimentStore, hosts: Sequence[str] = ()) -> dash.Dash:
     )
     restrict_access(app.server, hosts)
     add_file_route(app.server, store.root)
-    _add_callbacks(app, store)
+    _keep_page_current(app, store)
+    _list_runs(app, store)
+    _draw_curves(app, store)
+    _compare_runs(app, store)
     return app
 
 
-def _add_callbacks(app: dash.Dash, store: ExperimentStore) -> None:
-    """Connect controls and disk with what is drawn."""
+def _keep_page_current(app: dash.Dash, store: ExperimentStore) -> None:
+    """Build the page from its link; look for news on disk and offer what is new in the menus."""
 
     @app.callback(Output("page", "children"), Input("url", "search"))
     def show_page(search: str | None) -> Any:
@@ -88,6 +91,10 @@ def _add_callbacks(app: dash.Dash, store: ExperimentStore) -> None:
         )
         return [offered[menu] for menu in MENUS]
 
+
+def _list_runs(app: dash.Dash, store: ExperimentStore) -> None:
+    """The table of all runs that pass the filter."""
+
     @app.callback(
         Output("runs", "rowData"),
         Output("count", "children"),
@@ -99,6 +106,10 @@ def _add_callbacks(app: dash.Dash, store: ExperimentStore) -> None:
     def list_runs(_: int, filters: list[str] | None, search: str | None, y: list[str] | None) -> Any:
         listed = matching(store.experiments(), filters or [], search or "")
         return run_rows(store, listed, (y or [Y_DEFAULT])[0]), f"{len(listed)} of {len(store.experiments())} runs."
+
+
+def _draw_curves(app: dash.Dash, store: ExperimentStore) -> None:
+    """The figure, its final numbers, what is amiss, and the link; from every control and the ticked runs."""
 
     @app.callback(
         Output("curves", "figure"),
@@ -118,6 +129,18 @@ def _add_callbacks(app: dash.Dash, store: ExperimentStore) -> None:
         store.warm()
         return figure, final_rows(panels), message(store, chosen, panels), selection.to_query()
 
+    app.clientside_callback(
+        SHOW_LINK,
+        Output("link", "href"),
+        Output("copy", "content"),
+        Input("query", "data"),
+        prevent_initial_call=True,
+    )
+
+
+def _compare_runs(app: dash.Dash, store: ExperimentStore) -> None:
+    """Config differences and pictures of the ticked runs, made when their tab is opened."""
+
     @app.callback(
         Output("diff", "children"),
         Output("media", "children"),
@@ -134,14 +157,6 @@ def _add_callbacks(app: dash.Dash, store: ExperimentStore) -> None:
         if tab == "media":
             return no_update, layout.media_gallery(_media(store, chosen_runs(store, selection)))
         return no_update, no_update
-
-    app.clientside_callback(
-        SHOW_LINK,
-        Output("link", "href"),
-        Output("copy", "content"),
-        Input("query", "data"),
-        prevent_initial_call=True,
-    )
 
 
 def chosen_runs(store: ExperimentStore, selection: Selection) -> list[Experiment]:

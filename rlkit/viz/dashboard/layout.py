@@ -77,7 +77,7 @@ def page(
         dcc.Store(id="version", data=version),
         dcc.Store(id="query", data=selection.to_query()),
         dcc.Interval(id="tick", interval=POLL_MS),
-        html.Aside(_controls(selection, columns, keys, filters), className="controls"),
+        html.Aside([*_what(selection, columns, keys, filters), *_how(selection)], className="controls"),
         html.Main(
             [
                 html.Div(id="message", className="message"),
@@ -120,7 +120,8 @@ def choices(
     return {menu: options(list(dict.fromkeys(values))) for menu, values in offered.items()}
 
 
-def _controls(selection: Selection, columns: Sequence[str], keys: Sequence[str], filters: Sequence[str]) -> list[Any]:
+def _what(selection: Selection, columns: Sequence[str], keys: Sequence[str], filters: Sequence[str]) -> list[Any]:
+    """Which columns of which runs are drawn."""
     offered = choices(selection, columns, keys, filters)
     many: dict[str, Any] = {"multi": True, "maxHeight": MENU_HEIGHT}
     return [
@@ -143,6 +144,12 @@ def _controls(selection: Selection, columns: Sequence[str], keys: Sequence[str],
             "Name contains",
             dcc.Input(id="search", value=selection.search, type="text", debounce=0.4, className="text-input"),
         ),
+    ]
+
+
+def _how(selection: Selection) -> list[Any]:
+    """How the curves are pooled and drawn, and the link to all that."""
+    return [
         _labelled(
             "Seeds pooled by",
             dcc.RadioItems(options(STATISTICS, STATISTIC_LABELS), selection.statistic, id="statistic"),
