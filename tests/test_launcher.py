@@ -256,7 +256,7 @@ def test_control_c_keeps_the_finished_iterations(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.strip() == "interrupted: all finished iterations are on disk"
+    assert errors.strip() == f"stopped by SIGINT; go on with: launch_experiment.py --resume {progress.parent}"
     rows = read_rows(progress.parent)
     assert len(rows) >= 2
     assert all(None not in row.values() for row in rows)

@@ -80,6 +80,7 @@ class AlgoParams(Section):
     num_itrs_per_eval: int = Field(1, ge=1)  # iterations from one evaluation to the next; the last one has one too
     num_evals: int = Field(2, ge=1)  # independent evaluations of each task
     num_steps_per_eval: int = Field(600, ge=1)  # steps in one evaluation of a task, whole trajectories
+    num_trajs_per_eval: int | None = Field(None, ge=1)  # trajectories in one evaluation; null: num_steps_per_eval
     num_exp_traj_eval: int = Field(
         1, ge=1
     )  # trajectories of an evaluation with z ~ prior before the posterior is used
@@ -96,7 +97,8 @@ class AlgoParams(Section):
     vf_lr: float = Field(3e-4, gt=0)
     context_lr: float = Field(3e-4, gt=0)  # context encoder
     reward_scale: float = Field(5.0, gt=0)  # weighs reward against entropy
-    kl_lambda: float = Field(0.1, ge=0)  # weight of KL(q(z|c) || prior), summed over tasks and latent dimensions
+    kl_lambda: float = Field(0.1, ge=0)  # weight of KL(q(z|c) || prior), summed over latent dimensions
+    kl_reduction: Literal["sum", "mean"] = "sum"  # of that KL over the tasks of a batch
     policy_mean_reg_weight: float = Field(1e-3, ge=0)  # L2 on the policy's mean before the tanh
     policy_std_reg_weight: float = Field(1e-3, ge=0)  # L2 on the policy's log standard deviation
     # -- belief and context
@@ -110,6 +112,13 @@ class AlgoParams(Section):
     # -- memory and output
     replay_buffer_size: int = Field(1_000_000, ge=1)  # transitions kept per task; memory grows with the data
     dump_eval_paths: bool = False  # save the evaluation's trajectories of each iteration (npz)
+
+    @property
+    def num_full_paths_per_eval(self) -> int:
+        """Trajectories of an evaluation whose episodes all run to the time limit."""
+        if self.num_trajs_per_eval is not None:
+            return self.num_trajs_per_eval
+        return self.num_steps_per_eval // self.max_path_length
 
     @model_validator(mode="before")
     @classmethod
@@ -126,6 +135,9 @@ class UtilParams(Section):
     use_gpu: bool = True  # falls back to the CPU, saying so, where there is no CUDA device
     gpu_id: int = Field(0, ge=0)
     num_threads: int = Field(0, ge=0)  # CPU threads of torch and of the physics; 0: all
+    checkpoint_interval: int = Field(1, ge=0)  # iterations from one checkpoint to the next; 0: none, no resume
+    keep_checkpoints: int = Field(2, ge=1)  # how many of the newest stay on disk
+    on_nan: Literal["stop", "continue"] = "stop"  # when a loss is not finite; stop dumps the batch for debugging
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of matrix products in training; float32 is exact
     compile: Literal["auto", "on", "off"] = "auto"  # auto: CUDA graphs on a GPU; on: torch.compile too; off: neither
     debug: bool = False  # a tiny run into [ENV]/debug
@@ -147,6 +159,19 @@ class Config(Section):
     algo_params: AlgoParams = AlgoParams()
     util_params: UtilParams = UtilParams()
 
+
+MAY_CHANGE_ON_RESUME = (
+    "algo_params.num_iterations",
+    "algo_params.dump_eval_paths",
+    "util_params.use_gpu",
+    "util_params.gpu_id",
+    "util_params.num_threads",
+    "util_params.compile",
+    "util_params.checkpoint_interval",
+    "util_params.keep_checkpoints",
+    "util_params.on_nan",
+)
+"""Settings that a resumed run may have otherwise: how long, on what, what is written. The rest makes the numbers."""
 
 DEBUG_SETTINGS: dict[str, int] = {
     "algo_params.num_iterations": 2,
@@ -197,6 +222,36 @@ def make_config(tree: Mapping[str, Any], place: str) -> Config:
     return config
 
 
+def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[str, Any], place: str) -> Config:
+    """The config to go on with: the saved one, with changes to MAY_CHANGE_ON_RESUME alone.
+
+    Raises:
+        UserError: another setting is changed, or a change is wrong in itself.
+    """
+    tree = saved.model_dump()
+    for text in overrides:
+        _assign(tree, *_parse_override(text), "--set")
+    for key, value in settings.items():
+        _assign(tree, key, value, "setting")
+    config = make_config(tree, place)
+    before, after = _flat(saved.model_dump()), _flat(config.model_dump())
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key) and key not in MAY_CHANGE_ON_RESUME:
+            raise UserError(
+                f"--resume: {key} cannot change from {_shown(before.get(key))} to {_shown(after.get(key))};"
+                f" what may change in a run that goes on: {', '.join(MAY_CHANGE_ON_RESUME)}"
+            )
+    return config
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def debug_version(config: Config) -> Config:
     """The same experiment in a few seconds, written to the folder `debug`."""
     tree = config.model_dump()
@@ -212,6 +267,8 @@ def debug_version(config: Config) -> Config:
     algo["num_steps_per_eval"] = min(
         algo["num_steps_per_eval"], (DEBUG_PATHS + 1) * config.algo_params.max_path_length
     )
+    if algo["num_trajs_per_eval"] is not None:
+        algo["num_trajs_per_eval"] = min(algo["num_trajs_per_eval"], DEBUG_PATHS + 1)
     algo["num_exp_traj_eval"] = min(algo["num_exp_traj_eval"], DEBUG_PATHS)
     if algo["context_source"] == "rl_batch":
         context = min(algo["embedding_batch_size"], algo["batch_size"])
@@ -309,11 +366,16 @@ def _broken_rules(config: Config) -> Iterable[str]:
     for key in ("n_train_tasks", "n_eval_tasks"):
         if getattr(config, key) > n_tasks:
             yield f"{key}: must not exceed env_params.n_tasks = {n_tasks}, got {getattr(config, key)}"
-    paths = math.ceil(algo.num_steps_per_eval / algo.max_path_length)
+    paths, origin = algo.num_trajs_per_eval, "num_trajs_per_eval"
+    if paths is None:
+        paths, origin = (
+            math.ceil(algo.num_steps_per_eval / algo.max_path_length),
+            "num_steps_per_eval / max_path_length",
+        )
     if algo.num_exp_traj_eval >= paths:
         yield (
             f"algo_params.num_exp_traj_eval: must be below the {paths} trajectories of an evaluation"
-            f" (num_steps_per_eval / max_path_length), or it never uses the posterior, got {algo.num_exp_traj_eval}"
+            f" ({origin}), or it never uses the posterior, got {algo.num_exp_traj_eval}"
         )
     if algo.embedding_batch_size % algo.embedding_mini_batch_size:
         yield (

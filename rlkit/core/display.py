@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ class ConsoleDisplay:
     def __init__(self, num_iterations: int) -> None:
         """`num_iterations` is the last iteration's number."""
         self._num_iterations = num_iterations
-        self._done = 0
+        self._done = self._done_before = 0
         self._start = time.perf_counter()
         self._rates = self._test_return = ""
         self._last_row: Row = {}
@@ -40,6 +41,11 @@ class ConsoleDisplay:
         )
         self._task = self._bar.add_task("starting", total=1, rate="")
         self._phase_start, self._phase_done = time.perf_counter(), 0
+
+    def go_on_from(self, iterations: int, train_steps: int, env_steps: int) -> None:
+        """A run goes on that has done this much."""
+        self._done = self._done_before = iterations
+        self._last_row = {"Number of train steps total": train_steps, "Number of env steps total": env_steps}
 
     def __enter__(self) -> ConsoleDisplay:
         """Start the bar."""
@@ -80,7 +86,7 @@ class ConsoleDisplay:
         self._last_row = row
         self._done += 1
         elapsed = time.perf_counter() - self._start
-        left = elapsed / self._done * (self._num_iterations - self._done)
+        left = elapsed / (self._done - self._done_before) * (self._num_iterations - self._done)
         returns = ""
         if "AverageReturn" in row:
             returns = f" | test return {row['AverageReturn']:.2f} (train {row['AverageReturn_all_train_tasks']:.2f})"
@@ -94,20 +100,21 @@ class ConsoleDisplay:
             f" | {_clock(elapsed)}, {_clock(left)} left"
         )
 
-    def summary(self, first_row: Row, last_row: Row, folder: Path) -> None:
-        """The table at the end of a run."""
-        before = last_row.get("Test Return Trajectory 1")
+    def summary(self, folder: Path) -> None:
+        """The table at the end of a run, of what its progress.csv says."""
+        with (folder / "progress.csv").open(encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["AverageReturn_all_test_tasks"]]
         table = Table(title="Unseen tasks", show_header=True)
         for heading in ("", "first iteration", "last iteration"):
-            table.add_column(heading, justify="left" if not heading else "right")
+            table.add_column(heading, justify="right" if heading else "left")
         for name, column in (
             ("return before adaptation", "Test Return Trajectory 1"),
             ("return after adaptation", "AverageReturn_all_test_tasks"),
         ):
-            if before is not None or column != "Test Return Trajectory 1":
-                table.add_row(name, f"{first_row[column]:.2f}", f"{last_row[column]:.2f}")
+            if rows[-1].get(column):
+                table.add_row(name, *(f"{float(row[column]):.2f}" for row in (rows[0], rows[-1])))
         self.console.print(table)
-        self.say(f"time    {_clock(time.perf_counter() - self._start)}")
+        self.say(f"time    {_clock(float(rows[-1]['Total Train Time (s)']))}")
         self.say(f"results {folder}")
 
 

@@ -1,5 +1,32 @@
-"""The error that a user's wrong input ends in."""
+"""What ends a run before its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 
 class UserError(Exception):
     """Wrong input: one line that names the value, the place and the choices. The launcher exits with code 2."""
+
+
+class RunError(Exception):
+    """A run that cannot go on: one line that says what, where and when. The launcher exits with code 1."""
+
+
+class NonFiniteError(RunError):
+    """A quantity of the training step is NaN or infinite.
+
+    Attributes:
+        arrays: the inputs of the step, for a dump.
+    """
+
+    def __init__(self, quantities: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
+        """`quantities` are named by their column of progress.csv."""
+        super().__init__(f"{', '.join(quantities)} not finite")
+        self.arrays = arrays
+
+
+class StopRequested(Exception):
+    """The user or the machine asked the run to stop; it can be resumed."""

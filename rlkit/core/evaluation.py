@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlkit.core.config import AlgoParams
-from rlkit.core.protocols import Agent, DrawContext, Sampler
+from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler
 from rlkit.core.records import FloatArray, IndexArray, Paths
 
 if TYPE_CHECKING:
@@ -61,15 +63,39 @@ class Adaptation(NamedTuple):
         return float(self.returns[:, number].mean())
 
 
+Watch = Callable[[int, IndexArray, IndexArray, Belief], None]
+"""Called with a round's number, all runs' tasks and beliefs, and the runs whose trajectories come, in lane order."""
+
+
 class Evaluator:
     """Runs evaluations of many tasks in lock-step, with the deterministic policy."""
 
-    def __init__(self, sampler: Sampler, agent: Agent, generator: torch.Generator, params: AlgoParams) -> None:
-        """`sampler` has an environment of its own; `generator` draws z."""
+    def __init__(
+        self,
+        sampler: Sampler,
+        agent: Agent,
+        generator: torch.Generator,
+        params: AlgoParams,
+        *,
+        deterministic: bool = True,
+        watch: Watch | None = None,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            sampler: with an environment of its own.
+            agent: infers beliefs and acts.
+            generator: draws z, and the exploration noise of a policy that is not deterministic.
+            params: how long, and with what context.
+            deterministic: whether the policy's mean is taken.
+            watch: is told of each round of trajectories before it is run.
+        """
         self._sampler = sampler
         self._agent = agent
         self._generator = generator
         self._params = params
+        self._noise = None if deterministic else generator
+        self._watch = watch
 
     def seed(self, env_seed: int, agent_seed: int) -> None:
         """Start the random streams afresh: an evaluation depends on these seeds and the weights alone."""
@@ -79,7 +105,8 @@ class Evaluator:
     def adapt(self, tasks: IndexArray) -> Adaptation:
         """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.
 
-        Trajectories are run until there are `num_steps_per_eval` transitions. z is drawn from the prior for the
+        Trajectories are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` trajectories
+        where that is set. z is drawn from the prior for the
         first `num_exp_traj_eval` of them, then from the posterior given all transitions of this run so far.
         """
         pieces = [
@@ -94,10 +121,12 @@ class Evaluator:
         rounds: list[Round] = []
         belief = self._agent.prior(len(tasks))
         steps = np.zeros(len(tasks), dtype=np.int64)
-        while (steps < self._params.num_steps_per_eval).any():
-            lanes = np.flatnonzero(steps < self._params.num_steps_per_eval)
+        while (goes_on := self._goes_on(steps, len(rounds))).any():
+            lanes = np.flatnonzero(goes_on)
+            if self._watch is not None:
+                self._watch(len(rounds), tasks, lanes, belief)
             z = belief.sample(self._generator)[lanes]
-            (paths,) = self._sampler.sample(tasks[lanes], z, None)
+            (paths,) = self._sampler.sample(tasks[lanes], z, self._noise)
             steps[lanes] += paths.length
             memory.append(lanes, paths, self._params)
             returns.append(np.full(len(tasks), np.nan, dtype=np.float32))
@@ -108,12 +137,18 @@ class Evaluator:
         mean, var = belief.mean.cpu().numpy(), belief.var.cpu().numpy()
         return Adaptation(tasks, np.stack(returns, axis=1), mean, var, rounds)
 
+    def _goes_on(self, steps: IndexArray, num_paths: int) -> NDArray[np.bool_]:
+        """Which runs, with `steps` (lanes,) transitions in `num_paths` rounds so far, have another trajectory."""
+        if self._params.num_trajs_per_eval is not None:
+            return np.full(len(steps), num_paths < self._params.num_trajs_per_eval)
+        return steps < self._params.num_steps_per_eval
+
     def posterior_returns(self, tasks: IndexArray, draw_context: DrawContext) -> FloatArray:
         """Return of each of `tasks` with z from the posterior of a drawn context, no adaptation, (tasks,).
 
-        Each task runs as many trajectories as fit into `num_steps_per_eval`, each with its own context and z.
+        Each task runs as many trajectories as an evaluation has at full length, each with its own context and z.
         """
-        num_paths = max(1, self._params.num_steps_per_eval // self._params.max_path_length)
+        num_paths = max(1, self._params.num_full_paths_per_eval)
         lanes = np.repeat(tasks, num_paths)
         z = self._agent.posterior(draw_context(lanes, self._generator)).sample(self._generator)
         returns = [paths.returns(self._params.sparse_rewards) for paths in self._sampler.sample(lanes, z, None)]

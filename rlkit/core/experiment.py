@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from rlkit.core.files import write_json
 DOCKER_LOG_DIR = "/mounts/output"
 DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
+TASKS_FILE = "tasks.json"
+LATEST = "latest"
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "mjbatch", "pydantic", "tensorboard")
 
 
@@ -79,12 +82,43 @@ def _remove_debug_run(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+def find_run(name: str, base: Path = Path("output")) -> Path:
+    """The folder of a run to go on with: `name` itself, or the run below `base` that wrote last, for 'latest'.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if name == LATEST:
+        runs = [path.parent for path in base.glob(f"*/*/{VARIANT_FILE}")]
+        if not runs:
+            raise UserError(f"--resume {LATEST}: there is no run below {base}")
+        return max(runs, key=lambda run: max(file.stat().st_mtime for file in run.iterdir()))
+    folder = Path(name)
+    if not (folder / VARIANT_FILE).is_file():
+        raise UserError(f"--resume {name}: no run there, it has no {VARIANT_FILE}")
+    return folder
+
+
+def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
+    """See that a run has the tasks that it had when it began.
+
+    Raises:
+        UserError: it has others: its results would mix two task sets.
+    """
+    try:
+        saved = json.loads((folder / TASKS_FILE).read_text(encoding="utf-8"))["tasks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"cannot read {folder / TASKS_FILE}: {error}") from None
+    if saved != json.loads(json.dumps(list(tasks))):
+        raise UserError(f"the environment draws other tasks now than those in {folder / TASKS_FILE}")
+
+
 def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], device: str) -> None:
     """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json."""
     n_train, n_eval, n_tasks = config.n_train_tasks, config.n_eval_tasks, len(tasks)
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(
-        folder / "tasks.json",
+        folder / TASKS_FILE,
         {
             "train_tasks": list(range(n_train)),
             "eval_tasks": list(range(n_tasks - n_eval, n_tasks)),

@@ -32,7 +32,7 @@ def write_json(path: Path, value: Any) -> None:
         file.write((json.dumps(value, indent=2) + "\n").encode())
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Replace `path` by a compressed npz of `arrays`, readable without pickle."""
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = True) -> None:
+    """Replace `path` by an npz of `arrays`, readable without pickle."""
     with replacing(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        (np.savez_compressed if compress else np.savez)(file, allow_pickle=False, **arrays)

@@ -8,14 +8,23 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
+from rlkit.core.errors import RunError, StopRequested
 from rlkit.core.evaluation import Adaptation
 from rlkit.core.files import write_arrays, write_json
 from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
+
+
+class Place(NamedTuple):
+    """How far the files of a run have come."""
+
+    csv_bytes: int = 0
+    iterations: int = 0
 
 
 class RunLogger:
@@ -24,20 +33,49 @@ class RunLogger:
     Use it as a context manager: leaving the block closes the files and writes the run's final state.
     """
 
-    def __init__(self, folder: Path, *, dump_eval_paths: bool) -> None:
-        """Open the files in `folder`; `dump_eval_paths` keeps the trajectories of every evaluation."""
+    def __init__(self, folder: Path, *, dump_eval_paths: bool, resume_at: Place | None = None) -> None:
+        """Open the files in `folder`.
+
+        Args:
+            folder: the run's.
+            dump_eval_paths: whether to keep the trajectories of every evaluation.
+            resume_at: go on behind this place, cutting off what ran ahead of it.
+
+        Raises:
+            RunError: progress.csv ends before the place.
+        """
         from torch.utils.tensorboard import SummaryWriter  # slow to import: not before a run begins
 
         self.folder = folder
         self._dump_eval_paths = dump_eval_paths
-        self._csv = (folder / "progress.csv").open("w", newline="", encoding="utf-8")
         self._writer: csv.DictWriter[str] | None = None
-        self._tensorboard = SummaryWriter(str(folder))
+        place = resume_at or Place()
+        self._csv = self._open_csv(folder / "progress.csv", place)
+        self._tensorboard = SummaryWriter(str(folder), purge_step=place.iterations or None)
         self._log_handler = logging.FileHandler(folder / "debug.log", encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(self._log_handler)
         LOGGER.setLevel(logging.DEBUG)
-        self._iterations = 0
+        self._iterations = place.iterations
+
+    def _open_csv(self, path: Path, place: Place) -> TextIO:
+        if place.csv_bytes == 0:
+            return path.open("w", newline="", encoding="utf-8")
+        try:
+            file = path.open("r+", newline="", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot go on with {path}: {error.strerror}") from None
+        if path.stat().st_size < place.csv_bytes:
+            raise RunError(f"cannot go on with {path}: it ends before the row that the checkpoint is about")
+        self._writer = csv.DictWriter(file, next(csv.reader(file)), restval="")
+        file.seek(place.csv_bytes)
+        file.truncate()
+        return file
+
+    @property
+    def place(self) -> Place:
+        """How far the files have come: `resume_at` of a run that goes on from here."""
+        return Place(self._csv.tell() if self._writer is not None else 0, self._iterations)
 
     def __enter__(self) -> RunLogger:
         """Mark the run as running."""
@@ -48,7 +86,7 @@ class RunLogger:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the files; the state is finished, interrupted or failed."""
-        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        interrupted = kind is not None and issubclass(kind, StopRequested)
         state = "finished" if kind is None else "interrupted" if interrupted else "failed"
         if state == "failed":
             LOGGER.error("the run failed", exc_info=error)
@@ -72,9 +110,15 @@ class RunLogger:
         self._iterations = result.number + 1
         self._write_status("running")
 
+    def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
+        """Keep the inputs of a step that went wrong; returns the file."""
+        path = self.folder / "nan_dump.npz"
+        write_arrays(path, arrays)
+        return path
+
     def _write_row(self, row: Mapping[str, float | None]) -> None:
         if self._writer is None:
-            self._writer = csv.DictWriter(self._csv, list(row))
+            self._writer = csv.DictWriter(self._csv, list(row), restval="")
             self._writer.writeheader()
         self._writer.writerow(row)
         self._csv.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from rlkit.core.journal import Mark
 from rlkit.core.records import FloatArray, IndexArray, Paths
 
 if TYPE_CHECKING:
@@ -117,21 +118,27 @@ class Collector(Protocol):
         """At least `num_steps` transitions per task with z ~ q(z|c)."""
 
 
-class Buffer(Protocol):
-    """Keeps transitions by task."""
+class Experience(Protocol):
+    """Keeps what is collected."""
 
-    def add(self, paths: Paths) -> None:
-        """Append episodes."""
+    def add(self, paths: Paths, *, as_context: bool) -> None:
+        """Keep episodes for training, and `as_context` for the encoder too."""
 
-    def clear(self, tasks: IndexArray) -> None:
-        """Forget tasks."""
+    def clear_context(self, tasks: IndexArray) -> None:
+        """Forget what the encoder knows of `tasks`."""
+
+    def mark(self) -> Mark:
+        """The place in the journal that is safe on disk."""
 
 
 class TrainingStep(Protocol):
     """Samples batches and updates the networks."""
 
-    def seed(self, seed: int) -> None:
-        """Start the random stream afresh."""
+    def start(self, seed: int) -> None:
+        """Begin a training phase with a random stream of its own."""
 
-    def run(self, num_steps: int, progress: Callable[[int], None]) -> Mapping[str, float]:
-        """Take `num_steps` gradient steps; returns the statistics for progress.csv."""
+    def run(self, num_steps: int, after_step: Callable[[], None]) -> None:
+        """Take `num_steps` gradient steps; `after_step` may end it by an exception."""
+
+    def statistics(self) -> Mapping[str, float]:
+        """What progress.csv says of the phase."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from rlkit.core.config import AlgoParams
 from rlkit.core.evaluation import Adaptation, Evaluator
-from rlkit.core.protocols import Buffer, Collector, DrawContext, TrainingStep
+from rlkit.core.journal import Mark
+from rlkit.core.protocols import Collector, DrawContext, Experience, TrainingStep
 from rlkit.core.records import IndexArray, Paths
 from rlkit.core.seeding import INITIAL_POOL, Stream, stream_seed
+from rlkit.core.signals import StopSignal
 from rlkit.core.timing import PhaseTimer
 
 
@@ -35,7 +38,9 @@ class TaskSplit(NamedTuple):
 class Progress(NamedTuple):
     """Totals since the run began."""
 
-    iterations: int = 0
+    iterations: int = 0  # complete ones
+    collected: int = -1  # the last iteration whose data are complete; 0: the initial pool
+    trained: int = 0  # gradient steps of the iteration under way
     train_steps: int = 0
     env_steps: int = 0  # collected transitions; evaluation does not count
     rollouts: int = 0  # collected episodes
@@ -67,44 +72,72 @@ class MetaRLAlgorithm:
         tasks: TaskSplit,
         *,
         collector: Collector,
-        replay_buffer: Buffer,
-        encoder_buffer: Buffer,
+        experience: Experience,
         draw_context: DrawContext,
         training_step: TrainingStep,
         evaluator: Evaluator,
         display: Display,
+        stop: StopSignal,
     ) -> None:
-        """Keep the parts; `seed` fixes every stream of random numbers."""
+        """Keep the parts; `seed` fixes every stream of random numbers, `stop` is looked at between steps."""
         self._params = params
         self._seed = seed
         self._tasks = tasks
         self._collector = collector
-        self._replay_buffer = replay_buffer
-        self._encoder_buffer = encoder_buffer
+        self._experience = experience
         self._draw_context = draw_context
         self._training_step = training_step
         self._evaluator = evaluator
         self._display = display
+        self._stop = stop
         self._timer = PhaseTimer()
         self.progress = Progress()
+        self._before_collecting: tuple[Progress, Mark] | None = None
+
+    def state(self) -> tuple[Progress, Mark, dict[str, float]]:
+        """Where the run can go on from: progress, place in the journal, seconds by phase.
+
+        A collection that is under way does not count: it starts over.
+        """
+        progress, mark = self._before_collecting or (self.progress, self._experience.mark())
+        return progress, mark, self._timer.state()
+
+    def restore(self, progress: Progress, seconds: Mapping[str, float]) -> None:
+        """Go on from a state; buffers and training step have been restored."""
+        self.progress = progress
+        self._timer = PhaseTimer(seconds)
 
     def train(self) -> Iterable[IterationResult]:
-        """Run all iterations; yields each one's result when it is complete."""
-        with self._timer.phase("sample"):
-            self._collect_initial_pool()
+        """Run all iterations that are left; yields each one's result when it is complete.
+
+        Raises:
+            StopRequested: a signal came; `state` is where to go on.
+        """
+        if self.progress.collected < INITIAL_POOL:
+            with self._timer.phase("sample"), self._collecting(INITIAL_POOL):
+                self._collect_initial_pool()
         while self.progress.iterations < self._params.num_iterations:
             yield self._iterate()
 
     def _iterate(self) -> IterationResult:
         number = self.progress.iterations + 1
-        with self._timer.phase("sample"):
-            self._collect(number)
+        if self.progress.collected < number:
+            with self._timer.phase("sample"), self._collecting(number):
+                self._collect(number)
         with self._timer.phase("train"):
             statistics = self._train(number)
         with self._timer.phase("eval"):
             evaluation = self._evaluate(number) if self._is_evaluated(number) else None
-        self.progress = self.progress._replace(iterations=number)
+        self.progress = self.progress._replace(iterations=number, trained=0)
         return IterationResult(number - 1, self._row(statistics, evaluation), evaluation)
+
+    @contextmanager
+    def _collecting(self, number: int) -> Iterator[None]:
+        """Until the block is complete, the run's state is the one before it."""
+        self._before_collecting = (self.progress, self._experience.mark())
+        yield
+        self.progress = self.progress._replace(collected=number)
+        self._before_collecting = None
 
     # ---- collecting --------------------------------------------------------------------------------------
 
@@ -123,7 +156,7 @@ class MetaRLAlgorithm:
         per_task = params.num_steps_prior + params.num_steps_posterior + params.num_extra_rl_steps_posterior
         self._display.phase("collect", len(drawn) * per_task)
         for tasks in distinct_waves(drawn):
-            self._encoder_buffer.clear(tasks)
+            self._experience.clear_context(tasks)
             prior_paths = self._collector.from_prior(tasks, params.num_steps_prior)
             self._store(prior_paths, as_context=True)
             for num_steps, as_context in (
@@ -144,11 +177,10 @@ class MetaRLAlgorithm:
         self._collector.seed(env_seed, stream_seed(self._seed, Stream.COLLECT_AGENT, iteration))
 
     def _store(self, batches: Iterable[Paths], *, as_context: bool) -> None:
-        """Add episodes to the replay buffer and, `as_context`, to the encoder buffer, as they come."""
+        """Keep episodes as they come."""
         for paths in batches:
-            self._replay_buffer.add(paths)
-            if as_context:
-                self._encoder_buffer.add(paths)
+            self._stop.check()
+            self._experience.add(paths, as_context=as_context)
             self.progress = self.progress._replace(
                 env_steps=self.progress.env_steps + int(paths.length.sum()),
                 rollouts=self.progress.rollouts + len(paths.length),
@@ -158,12 +190,20 @@ class MetaRLAlgorithm:
     # ---- training and evaluation -------------------------------------------------------------------------
 
     def _train(self, iteration: int) -> Mapping[str, float]:
-        num_steps = self._params.num_train_steps_per_itr
+        num_steps, trained = self._params.num_train_steps_per_itr, self.progress.trained
         self._display.phase("train", num_steps)
-        self._training_step.seed(stream_seed(self._seed, Stream.TRAIN, iteration))
-        statistics = self._training_step.run(num_steps, self._display.advance)
-        self.progress = self.progress._replace(train_steps=self.progress.train_steps + num_steps)
-        return statistics
+        self._display.advance(trained)
+        if trained == 0:
+            self._training_step.start(stream_seed(self._seed, Stream.TRAIN, iteration))
+        self._training_step.run(num_steps - trained, self._after_gradient_step)
+        return self._training_step.statistics()
+
+    def _after_gradient_step(self) -> None:
+        progress = self.progress
+        self.progress = progress._replace(trained=progress.trained + 1, train_steps=progress.train_steps + 1)
+        self._display.advance(1)
+        if self.progress.trained < self._params.num_train_steps_per_itr:  # what is left is short: go on to the row
+            self._stop.check()
 
     def _is_evaluated(self, iteration: int) -> bool:
         """Every `num_itrs_per_eval`-th iteration, the first and the last."""
@@ -205,7 +245,7 @@ class MetaRLAlgorithm:
         """What an evaluation adds to a row: the reference's columns, and this project's."""
         test, train, posterior_return = evaluation
         test_return = float(test.final_return.mean())
-        online_columns = self._params.num_steps_per_eval // self._params.max_path_length
+        online_columns = self._params.num_full_paths_per_eval
         return {
             "Z mean eval": float(np.abs(test.z_mean).mean()),
             "Z variance eval": float(test.z_var.mean()),

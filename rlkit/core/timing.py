@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 PHASES = ("sample", "train", "eval")
@@ -12,25 +12,31 @@ PHASES = ("sample", "train", "eval")
 class PhaseTimer:
     """Adds up seconds by phase until an iteration is closed."""
 
-    def __init__(self, total: float = 0.0) -> None:
-        """Start the clock; `total` seconds went before."""
-        self._spent = dict.fromkeys(PHASES, 0.0)
-        self._total = total
-        self._epoch_start = time.perf_counter()
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        """Start the clock; `before` is the `state` of a timer that this one goes on from."""
+        before = before or {}
+        self._spent = {phase: before.get(phase, 0.0) for phase in PHASES}
+        self._epoch = before.get("epoch", 0.0)
+        self._total = before.get("total", 0.0)
+        self._start = time.perf_counter()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the time inside the block as `name`."""
+        """Count the time inside the block as `name`, however it ends."""
         start = time.perf_counter()
-        yield
-        self._spent[name] += time.perf_counter() - start
+        try:
+            yield
+        finally:
+            self._spent[name] += time.perf_counter() - start
+
+    def state(self) -> dict[str, float]:
+        """Seconds by phase, of the iteration so far ("epoch") and since the start ("total")."""
+        running = time.perf_counter() - self._start
+        return {**self._spent, "epoch": self._epoch + running, "total": self._total + running}
 
     def close_iteration(self) -> dict[str, float]:
-        """Seconds by phase, of the whole iteration ("epoch") and since the start ("total"); begins the next one."""
-        now = time.perf_counter()
-        epoch = now - self._epoch_start
-        self._total += epoch
-        times = {**self._spent, "epoch": epoch, "total": self._total}
+        """The state at the end of an iteration; begins the next one."""
+        times = self.state()
         self._spent = dict.fromkeys(PHASES, 0.0)
-        self._epoch_start = now
+        self._epoch, self._total, self._start = 0.0, times["total"], time.perf_counter()
         return times

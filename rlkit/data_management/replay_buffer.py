@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.records import Batch, IndexArray, Paths
+from rlkit.core.records import Batch, FloatArray, IndexArray, Paths
 from rlkit.data_management.episodes import EpisodeTable
 from rlkit.data_management.tables import on_device
 
@@ -77,12 +77,13 @@ class MultiTaskReplayBuffer:
 
     def add(self, paths: Paths) -> None:
         """Append the episodes to their tasks' rings, in the order of the lanes."""
-        position = np.concatenate(
-            [self._claim(task, length) for task, length in zip(paths.task, paths.length, strict=True)]
-        )
+        self.add_rows(paths.task, paths.length, self.pack(paths))
+
+    def add_rows(self, task: IndexArray, length: IndexArray, rows: FloatArray) -> None:
+        """Append episodes of `task` (episodes,) and `length` (episodes,), as `pack` makes rows of them."""
+        position = np.concatenate([self._claim(*episode) for episode in zip(task, length, strict=True)])
         self._sync()
-        slots = self._slots(np.repeat(paths.task, paths.length), position)
-        rows = self._pack(paths)
+        slots = self._slots(np.repeat(task, length), position)
         # a task that gets more than its capacity at once keeps the last rows
         last = len(slots) - 1 - np.unique(slots[::-1], return_index=True)[1]
         self._rows[torch.from_numpy(slots[last]).to(self.device)] = torch.from_numpy(rows[last]).to(self.device)
@@ -130,7 +131,7 @@ class MultiTaskReplayBuffer:
         page, row = np.divmod(position, self.page_size)
         return self._host_table[task, page] * self.page_size + row
 
-    def _pack(self, paths: Paths) -> np.ndarray:
+    def pack(self, paths: Paths) -> FloatArray:
         """The steps of all lanes as rows, lane after lane."""
         columns = [paths.obs, paths.action, paths.reward[..., None], paths.next_obs, paths.terminal[..., None]]
         if self.has_sparse_reward:

@@ -29,9 +29,10 @@ class Belief(NamedTuple):
         """The z that the standard-normal draw `noise` (tasks, latent) makes."""
         return self.mean + self.var.sqrt() * noise
 
-    def kl_to_prior(self) -> Tensor:
-        """KL(q(z|c) || N(0, I)), summed over tasks and latent dimensions."""
-        return 0.5 * (self.var + self.mean.square() - 1.0 - self.var.log()).sum()
+    def kl_to_prior(self, reduction: str = "sum") -> Tensor:
+        """KL(q(z|c) || N(0, I)), summed over latent dimensions, and "sum" or "mean" over tasks."""
+        kl = 0.5 * (self.var + self.mean.square() - 1.0 - self.var.log()).sum()
+        return kl / len(self.mean) if reduction == "mean" else kl
 
     def rows(self, rows: Tensor) -> Belief:
         """The beliefs of `rows`, in that order and as often."""

@@ -31,8 +31,10 @@ class ContextEncoder(nn.Module):
 
     Attributes:
         probabilistic: whether the belief is a Gaussian; if not, its variance is 0 and z is its mean.
+        context_dim: how many numbers are read of a transition.
     """
 
+    context_dim: int
     probabilistic: bool
 
     def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
@@ -66,6 +68,7 @@ class MLPEncoder(MLP, ContextEncoder):
         """`context_dim` numbers per transition; 2 x `latent_size` outputs, or `latent_size` if deterministic."""
         output_dim = 2 * latent_size if probabilistic else latent_size
         super().__init__(context_dim, output_dim, hidden_dim, generator)
+        self.context_dim = context_dim
         self.probabilistic = probabilistic
 
     def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:

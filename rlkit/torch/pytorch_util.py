@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
-from rlkit.core.errors import UserError
+from rlkit.core.errors import RunError, UserError
 
 FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
@@ -83,3 +84,19 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> tor
     if gpu_id >= count:
         raise UserError(f"util_params.gpu_id: should be one of the devices 0..{count - 1}, got {gpu_id}")
     return torch.device("cuda", gpu_id)
+
+
+@contextmanager
+def explain_memory() -> Iterator[None]:
+    """Turn a GPU that is out of memory into one line.
+
+    Raises:
+        RunError: what to lower.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"the GPU is out of memory ({str(error).splitlines()[0]}); lower algo_params.meta_batch, batch_size,"
+            " embedding_batch_size or replay_buffer_size, or net_size"
+        ) from None

@@ -25,6 +25,7 @@ class RecurrentEncoder(MLP, ContextEncoder):
         output_dim = 2 * latent_size if probabilistic else latent_size
         super().__init__(context_dim, output_dim, hidden_dim, generator)
         self.lstm = _lstm(hidden_dim, generator)
+        self.context_dim = context_dim
         self.probabilistic = probabilistic
 
     def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:

@@ -5,7 +5,9 @@ import pytest
 
 from rlkit.core.config import AlgoParams
 from rlkit.core.evaluation import Adaptation
+from rlkit.core.journal import Mark
 from rlkit.core.rl_algorithm import MetaRLAlgorithm, TaskSplit, distinct_waves
+from rlkit.core.signals import StopSignal
 
 
 @pytest.mark.parametrize(
@@ -38,14 +40,24 @@ class Recorder:
         self.calls.append(("posterior", tasks.tolist(), num_steps, paths_per_update, context_grows))
         return []
 
-    def clear(self, tasks):
+    def clear_context(self, tasks):
         self.calls.append(("clear", tasks.tolist()))
 
-    def add(self, paths):
+    def add(self, paths, *, as_context):
         raise AssertionError("nothing was collected")
 
-    def run(self, num_steps, progress):
+    def mark(self):
+        return Mark()
+
+    def start(self, seed):
+        self.seed(seed)
+
+    def run(self, num_steps, after_step):
         self.calls.append(("train", num_steps))
+        for _ in range(num_steps):
+            after_step()
+
+    def statistics(self):
         return {"QF Loss": 0.5}
 
     def adapt(self, tasks):
@@ -72,12 +84,12 @@ def make_algorithm(recorder, **settings):
         0,
         TaskSplit(np.arange(4), np.array([4, 5])),
         collector=recorder,
-        replay_buffer=recorder,
-        encoder_buffer=recorder,
+        experience=recorder,
         draw_context=None,
         training_step=recorder,
         evaluator=recorder,
         display=recorder,
+        stop=StopSignal(),
     )
 
 

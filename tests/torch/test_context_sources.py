@@ -42,7 +42,7 @@ def make_step(**settings):
     draw_context = ContextSampler(encoder if params.context_source == "recent" else replay, params)
     trainer = PEARLTrainer(agent, critics, params)
     step = TrainingStep(trainer, replay, draw_context, np.arange(3), params, torch.Generator())
-    step.seed(0)
+    step.start(0)
     return step
 
 
@@ -98,7 +98,7 @@ def test_the_encoder_learns_and_equal_seeds_give_equal_weights(encoder, probabil
     steps = [make_step(**settings) for _ in range(2)]
     before = [weight.clone() for weight in steps[0].trainer.agent.context_encoder.parameters()]
     for step in steps:
-        step.run(3, lambda _: None)
+        step.run(3, lambda: None)
     for old, one, other in zip(before, *(s.trainer.agent.context_encoder.parameters() for s in steps), strict=True):
         assert torch.equal(one, other)
         assert not torch.equal(one, old)

@@ -6,6 +6,7 @@ import torch
 from fakes import ACTION_DIM, OBS_DIM, make_paths
 
 from rlkit.core.config import AlgoParams
+from rlkit.core.errors import RunError
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.sac.builder import build_networks
@@ -68,9 +69,10 @@ def test_the_phase_is_its_steps_one_by_one(device):
     phase, phase_buffers = make_step(device)
     single, single_buffers = make_step(device)
     for _ in range(2):
-        phase.seed(3)
-        single.seed(3)
-        statistics = phase.run(8, lambda _: None)
+        phase.start(3)
+        single.start(3)
+        phase.run(8, lambda: None)
+        statistics = phase.statistics()
         losses = [metrics["QF Loss"].item() for _ in range(8) for metrics in single.step()]
         assert statistics["QF Loss"] == pytest.approx(np.mean(losses), rel=1e-4)
         for buffer in (*phase_buffers, *single_buffers):
@@ -82,8 +84,31 @@ def test_the_phase_is_its_steps_one_by_one(device):
 def test_progress_is_told_of_each_step():
     step, _ = make_step()
     told = []
-    step.run(5, told.append)
-    assert told == [1] * 5
+    step.run(5, lambda: told.append(len(told)))
+    assert told == [0, 1, 2, 3, 4]
+
+
+def test_a_phase_goes_on_in_its_middle():
+    whole, _ = make_step()
+    first, _ = make_step()
+    second, _ = make_step()
+    for step in (whole, first):
+        step.start(3)
+    whole.run(7, lambda: None)
+    first.run(3, lambda: None)
+    second.restore_arrays(first.arrays())
+    second.run(4, lambda: None)
+    assert second.statistics() == whole.statistics()
+    for name, value in weights(whole).items():
+        assert torch.equal(weights(second)[name], value), name
+
+
+def test_a_state_of_other_networks_is_refused():
+    step, _ = make_step()
+    arrays = step.arrays()
+    arrays["weights.policy.fc0.bias"] = np.zeros(3, dtype=np.float32)
+    with pytest.raises(RunError, match="policy"):
+        make_step()[0].restore_arrays(arrays)
 
 
 def test_context_in_pieces_gives_an_update_each():
@@ -95,7 +120,8 @@ def test_context_in_pieces_gives_an_update_each():
 
 def test_statistics_come_in_the_order_of_progress_csv():
     step, _ = make_step()
-    names = list(step.run(2, lambda _: None))
+    step.run(2, lambda: None)
+    names = list(step.statistics())
     assert names[:7] == [
         "Z mean train",
         "Z variance train",
@@ -126,7 +152,7 @@ def test_compiled_losses_give_the_same_weights():
     compiled, _ = make_step()
     compiled.trainer.compile()
     for step in (plain, compiled):
-        step.seed(1)
-        step.run(3, lambda _: None)
+        step.start(1)
+        step.run(3, lambda: None)
     for name, value in weights(plain).items():
         torch.testing.assert_close(weights(compiled)[name], value, rtol=1e-4, atol=1e-5)

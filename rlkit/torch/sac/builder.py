@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from rlkit.core.config import AlgoParams, Config
 from rlkit.core.errors import UserError
@@ -60,15 +61,38 @@ def build_networks(
     generator: torch.Generator,
 ) -> tuple[PEARLAgent, Critics]:
     """All networks on the CPU, with weights drawn from `generator`; target_vf starts as a copy of vf."""
-    transition_dim = obs_dim + action_dim + 1 + (obs_dim if params.use_next_obs_in_context else 0)
-    encoder_class = ENCODERS[params.encoder]
-    encoder = encoder_class(transition_dim, latent_size, encoder_size, params.use_information_bottleneck, generator)
-    policy = TanhGaussianPolicy(obs_dim, latent_size, action_dim, net_size, generator)
+    agent = build_agent(
+        params,
+        obs_dim=obs_dim,
+        action_dim=action_dim,
+        latent_size=latent_size,
+        net_size=net_size,
+        encoder_size=encoder_size,
+        generator=generator,
+    )
     qf1, qf2 = (MLP(obs_dim + action_dim + latent_size, 1, net_size, generator) for _ in range(2))
     vf, target_vf = (MLP(obs_dim + latent_size, 1, net_size, generator) for _ in range(2))
     target_vf.load_state_dict(vf.state_dict())
     target_vf.requires_grad_(False)
-    return PEARLAgent(encoder, policy, latent_size), Critics(qf1, qf2, vf, target_vf)
+    return agent, Critics(qf1, qf2, vf, target_vf)
+
+
+def build_agent(
+    params: AlgoParams,
+    *,
+    obs_dim: int,
+    action_dim: int,
+    latent_size: int,
+    net_size: int,
+    encoder_size: int,
+    generator: torch.Generator,
+) -> PEARLAgent:
+    """Context encoder and policy on the CPU, with weights drawn from `generator`."""
+    transition_dim = obs_dim + action_dim + 1 + (obs_dim if params.use_next_obs_in_context else 0)
+    encoder_class = ENCODERS[params.encoder]
+    encoder = encoder_class(transition_dim, latent_size, encoder_size, params.use_information_bottleneck, generator)
+    policy = TanhGaussianPolicy(obs_dim, latent_size, action_dim, net_size, generator)
+    return PEARLAgent(encoder, policy, latent_size)
 
 
 def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
@@ -87,18 +111,37 @@ def load_weights(trainer: PEARLTrainer, folder: Path) -> None:
         UserError: a file is missing or not a weight file, or a parameter has another name or shape.
     """
     for name, network in trainer.networks().items():
-        path = folder / f"{name}{WEIGHTS_SUFFIX}"
-        if not path.is_file():
-            raise UserError(f"path_to_weights: no file {path}")
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a file that is none of its own
-            raise UserError(f"path_to_weights: cannot read {path}: {str(error).splitlines()[0]}") from None
-        expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in state.items()}
-        for key in sorted(expected.keys() | found.keys()):
-            if expected.get(key) != found.get(key):
-                raise UserError(
-                    f"path_to_weights: {path}: {key} has shape {found.get(key)}, expected {expected.get(key)}"
-                )
-        network.load_state_dict(state)
+        _load(network, read_weights(folder, name), folder / f"{name}{WEIGHTS_SUFFIX}")
+
+
+def load_agent(agent: PEARLAgent, folder: Path) -> None:
+    """Read the weights of context encoder and policy alone; raises as `load_weights`."""
+    for name, network in (("context_encoder", agent.context_encoder), ("policy", agent.policy)):
+        _load(network, read_weights(folder, name), folder / f"{name}{WEIGHTS_SUFFIX}")
+
+
+def read_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    """The parameters of one network, by name, on the CPU.
+
+    Raises:
+        UserError: the file is missing or not a weight file.
+    """
+    path = folder / f"{name}{WEIGHTS_SUFFIX}"
+    if not path.is_file():
+        raise UserError(f"path_to_weights: no file {path}")
+    try:
+        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        raise UserError(f"path_to_weights: cannot read {path}: {str(error).splitlines()[0]}") from None
+    return state
+
+
+def _load(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    for key in sorted(expected.keys() | found.keys()):
+        if expected.get(key) != found.get(key):
+            raise UserError(
+                f"path_to_weights: {path}: {key} has shape {found.get(key)}, expected {expected.get(key)}"
+            )
+    network.load_state_dict(state)

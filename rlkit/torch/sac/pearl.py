@@ -5,12 +5,14 @@ Gradient routes: the critics' loss and the KL reach the encoder; value and polic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rlkit.core.config import AlgoParams
+from rlkit.core.errors import RunError
 from rlkit.core.records import Batch
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context
@@ -76,6 +78,39 @@ class PEARLTrainer:
             **self.critics._asdict(),
         }
 
+    def state(self) -> dict[str, Tensor]:
+        """Weights and optimizers by dotted name, e.g. `weights.policy.fc0.bias` and `adam.actor.3.exp_avg`."""
+        state = {
+            f"weights.{net}.{name}": value
+            for net, network in self.networks().items()
+            for name, value in network.state_dict().items()
+        }
+        for group, optimizer in self._optimizers().items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                state |= {f"adam.{group}.{index}.{name}": value for name, value in entries.items()}
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take a state.
+
+        Raises:
+            RunError: it is that of other networks.
+        """
+        try:
+            for net, network in self.networks().items():
+                network.load_state_dict(_below(state, f"weights.{net}."))
+        except RuntimeError as error:
+            raise RunError(f"the saved weights of {net} do not fit: {str(error).splitlines()[-1].strip()}") from None
+        for group, optimizer in self._optimizers().items():
+            entries: dict[int, dict[str, Tensor]] = {}
+            for name, value in _below(state, f"adam.{group}.").items():
+                index, entry = name.split(".")
+                entries.setdefault(int(index), {})[entry] = value
+            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"critic": self._critic_optimizer, "actor": self._actor_optimizer}
+
     def update(self, batch: Batch, context: Context, noise: Noise) -> Metrics:
         """One meta-gradient step; the order of its parts matters.
 
@@ -121,7 +156,7 @@ class PEARLTrainer:
         """Add kl_lambda * KL(q(z|c) || N(0, I)) where the encoder is probabilistic."""
         if not self.agent.context_encoder.probabilistic:
             return q_loss, {}
-        kl = belief.kl_to_prior()
+        kl = belief.kl_to_prior(self.params.kl_reduction)
         kl_loss = self.params.kl_lambda * kl
         return q_loss + kl_loss, {
             "Z mean train": belief.mean.detach().abs().mean(),
@@ -155,6 +190,11 @@ class PEARLTrainer:
             "Policy mu": policy.mean.detach(),
             "Policy log std": policy.log_std.detach(),
         }
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _step(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:

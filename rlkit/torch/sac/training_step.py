@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rlkit.core.config import AlgoParams
+from rlkit.core.errors import NonFiniteError, RunError
 from rlkit.core.records import Batch, IndexArray
 from rlkit.torch.cuda_graph import GraphedCall
 from rlkit.torch.encoders import Context
 from rlkit.torch.sac.pearl import Metrics, Noise, PEARLTrainer
 
+GPU_CHECK_INTERVAL = 100  # steps between looks at the losses; each look waits for the GPU
 PREDICTIONS = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
 
 
@@ -55,6 +58,7 @@ class TrainingStep:
         *,
         precision: str = "float32",
         use_graph: bool = True,
+        stop_on_nan: bool = True,
     ) -> None:
         """Keep the parts.
 
@@ -66,6 +70,7 @@ class TrainingStep:
             generator: on the training device, draws tasks, transitions and the update's noise.
             precision: "bf16" computes the hidden layers in bfloat16; anything else leaves torch's settings.
             use_graph: whether a step on a GPU is replayed as a CUDA graph.
+            stop_on_nan: whether a loss that is not finite ends the run.
         """
         self.trainer = trainer
         self._replay = replay
@@ -77,30 +82,69 @@ class TrainingStep:
         self._one = torch.ones((), device=trainer.agent.device)
         self._sums: Tensor | None = None  # of the losses of this phase's updates, and last their number
         self._last: Metrics = {}
+        self._drawn: dict[str, Tensor] = {}  # the last update's inputs, for a dump
+        on_gpu = trainer.agent.device.type == "cuda"
+        self._check_interval = (GPU_CHECK_INTERVAL if on_gpu else 1) if stop_on_nan else 0
         self._advance: Callable[[], None] = self._add_up_step
-        if use_graph and trainer.agent.device.type == "cuda":
+        if use_graph and on_gpu:
             self._advance = GraphedCall(self._add_up_step, generator, self._addresses)
 
-    def seed(self, seed: int) -> None:
-        """Start the random stream afresh."""
+    def start(self, seed: int) -> None:
+        """Begin a training phase: a random stream of its own, no losses added up yet."""
         self._generator.manual_seed(seed)
-
-    def run(self, num_steps: int, progress: Callable[[int], None]) -> Mapping[str, float]:
-        """Take `num_steps` steps, telling `progress` of each.
-
-        Returns:
-            Losses and posterior statistics as means over the steps; mean, spread and range of the predictions of
-            the last step.
-        """
         if self._sums is not None:
             self._sums.zero_()
-        for _ in range(num_steps):
+
+    def run(self, num_steps: int, after_step: Callable[[], None]) -> None:
+        """Take `num_steps` steps; `after_step` is called behind each and may end the phase by an exception.
+
+        Raises:
+            NonFiniteError: a loss is not finite (looked at every `check_interval` steps).
+        """
+        for step in range(num_steps):
             self._advance()
-            progress(1)
+            if self._check_interval and (step % self._check_interval == 0 or step == num_steps - 1):
+                self._check()
+            after_step()
+
+    def statistics(self) -> dict[str, float]:
+        """What progress.csv says of the phase.
+
+        Losses and posterior statistics are means over its updates; mean, spread and range of the predictions are
+        those of the last update.
+        """
         assert self._sums is not None, "a training phase has at least one step"
         *sums, num_updates = self._sums.tolist()
         means = [value / num_updates for value in sums]
         return dict(zip(_scalars(self._last), means, strict=True)) | _prediction_statistics(self._last)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that a phase needs to go on in its middle: weights, optimizers, random stream, sums."""
+        sums = {} if self._sums is None else {"sums": self._sums}
+        state = {**self.trainer.state(), "generator": self._generator.get_state(), **sums}
+        return {name: value.detach().cpu().numpy() for name, value in state.items()}
+
+    def restore_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from `arrays`.
+
+        Raises:
+            RunError: they are those of other networks.
+        """
+        state = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        self.trainer.restore(state)
+        if "generator" not in state:
+            raise RunError("the saved state lacks the random generator")
+        self._generator.set_state(state["generator"])
+        if "sums" in state:
+            self._sums = state["sums"].to(self._one.device)
+
+    def _check(self) -> None:
+        """Stop where a sum of losses is not finite any more."""
+        assert self._sums is not None, "there are sums after a step"
+        if not bool(torch.isfinite(self._sums).all()):
+            finite = torch.isfinite(self._sums[:-1]).tolist()
+            bad = [name for name, good in zip(_scalars(self._last), finite, strict=True) if not good]
+            raise NonFiniteError(bad, {name: tensor.detach().cpu().numpy() for name, tensor in self._drawn.items()})
 
     def _add_up_step(self) -> None:
         """A step, its losses added to the sums of this phase; all of it work for the device."""
@@ -113,8 +157,12 @@ class TrainingStep:
 
     def step(self) -> list[Metrics]:
         """One step: an update for each piece of the context, each with transitions of its own."""
+        all_metrics = []
         with self._autocast():
-            return [self.trainer.update(batch, context, noise) for batch, context, noise in self.draw()]
+            for batch, context, noise in self.draw():
+                self._drawn = {**batch._asdict(), "z_noise": noise.z, "action_noise": noise.action}
+                all_metrics.append(self.trainer.update(batch, context, noise))
+        return all_metrics
 
     def _autocast(self) -> AbstractContextManager[object]:
         """Hidden layers in bfloat16 where configured. Nothing is cached: weights change within a step."""

@@ -1,0 +1,61 @@
+"""Experience: where collected episodes go, and how they come back when a run is resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rlkit.core.journal import Entry, Journal, Mark, read_journal
+from rlkit.core.records import IndexArray, Paths
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+
+
+class Experience:
+    """The replay buffer of all data, the encoder buffer of recent data, and a journal of what went into them."""
+
+    def __init__(self, replay: MultiTaskReplayBuffer, encoder: MultiTaskReplayBuffer) -> None:
+        """Two empty buffers of one shape; nothing is journaled before `begin_journal` or `resume_journal`."""
+        self.replay = replay
+        self.encoder = encoder
+        self._journal: Journal | None = None
+
+    def add(self, paths: Paths, *, as_context: bool) -> None:
+        """Keep episodes for training, and `as_context` for the encoder too."""
+        self._record(Entry(paths.task, paths.length, self.replay.pack(paths), as_context))
+
+    def clear_context(self, tasks: IndexArray) -> None:
+        """Forget what the encoder knows of `tasks`: new data are coming."""
+        nothing = np.zeros(0, dtype=np.int64)
+        self._record(Entry(tasks, nothing, np.zeros((0, self.replay.width), dtype=np.float32), True))
+
+    def begin_journal(self, path: Path) -> None:
+        """Journal all that follows in a new file."""
+        self._journal = Journal(path)
+
+    def resume_journal(self, path: Path, mark: Mark) -> None:
+        """Fill the buffers with what the journal holds before `mark`, and go on journaling behind it.
+
+        Raises:
+            RunError: the journal is damaged.
+        """
+        self._journal = Journal(path, mark)
+        for entry in read_journal(path, mark):
+            self._apply(entry)
+
+    def mark(self) -> Mark:
+        """The place that the journal has reached, safe on disk."""
+        return Mark() if self._journal is None else self._journal.mark()
+
+    def _record(self, entry: Entry) -> None:
+        self._apply(entry)
+        if self._journal is not None:
+            self._journal.append(entry)
+
+    def _apply(self, entry: Entry) -> None:
+        if len(entry.length) == 0:
+            self.encoder.clear(entry.task)
+            return
+        self.replay.add_rows(entry.task, entry.length, entry.rows)
+        if entry.as_context:
+            self.encoder.add_rows(entry.task, entry.length, entry.rows)

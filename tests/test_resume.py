@@ -1,0 +1,289 @@
+"""An interrupted and resumed run writes what an uninterrupted one writes; damaged files are found out."""
+
+import csv
+import fcntl
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from launch_experiment import main
+from rlkit.core.errors import StopRequested
+from rlkit.core.signals import StopSignal
+
+ROOT = Path(__file__).parent.parent
+SHORT = {
+    "algo_params.num_iterations": 3,
+    "algo_params.num_train_steps_per_itr": 4,
+    "algo_params.meta_batch": 4,
+    "algo_params.batch_size": 16,
+    "algo_params.num_initial_steps": 200,
+    "algo_params.num_evals": 1,
+    "algo_params.num_tasks_sample": 3,
+    "n_train_tasks": 8,
+    "n_eval_tasks": 3,
+    "net_size": 24,
+}
+
+
+def settings(changes):
+    return [word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Begin a short run in this process; returns its outcome and folder."""
+
+    def start(env="point-robot", name="run", **changes):
+        every = {**SHORT, **changes, "util_params.base_log_dir": str(tmp_path)}
+        config = str(ROOT / f"configs/{env}.json")
+        arguments = [config, "--cpu", "--seed", "5", "--name", name, *settings(every)]
+        return CliRunner().invoke(main, arguments), tmp_path / env / name
+
+    return start
+
+
+def resume(folder, *arguments):
+    return CliRunner().invoke(main, ["--resume", str(folder), *arguments])
+
+
+def rows(folder):
+    with (folder / "progress.csv").open() as file:
+        return [{k: v for k, v in row.items() if "(s)" not in k} for row in csv.DictReader(file)]
+
+
+def weights(folder):
+    return {path.name: torch.load(path, weights_only=True) for path in folder.glob("*.pth")}
+
+
+def stop_at(monkeypatch, number):
+    """Let the `number`-th look at the stop signal find one."""
+    looks = iter(range(number))
+
+    def check(self):
+        if next(looks, None) is None:
+            self.received = signal.SIGTERM
+            raise StopRequested
+
+    monkeypatch.setattr(StopSignal, "check", check)
+
+
+@pytest.mark.parametrize("env", ["point-robot", "cheetah-vel"])
+def test_stopping_at_any_look_changes_nothing(start, monkeypatch, env):
+    """Stops after one more look each time, wherever that is: collecting, training, between iterations."""
+    result, whole = start(env, "whole")
+    assert result.exit_code == 0, result.output
+    for looks in (0, 3, 7):
+        monkeypatch.undo()
+        stop_at(monkeypatch, looks)
+        result, folder = start(env, f"stopped-{looks}")
+        stops = 0
+        while result.exit_code == 0 and "stopped by SIGTERM" in result.output:
+            stops += 1
+            assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+            assert stops < 60, "no progress"
+            stop_at(monkeypatch, looks + stops)
+            result = resume(folder)
+        assert result.exit_code == 0, result.output
+        assert stops >= 2
+        assert rows(folder) == rows(whole)
+        for name, state in weights(whole).items():
+            for key, value in state.items():
+                assert torch.equal(weights(folder)[name][key], value), (name, key)
+
+
+def test_more_iterations_go_on_from_a_finished_run(start):
+    _, whole = start(name="whole", **{"algo_params.num_iterations": 5})
+    _, folder = start()
+    assert resume(folder).exit_code == 2
+    result = resume(folder, "--set", "algo_params.num_iterations=5")
+    assert result.exit_code == 0, result.output
+    assert rows(folder) == rows(whole)
+
+
+def test_rows_that_ran_ahead_of_the_checkpoint_are_cut_off(start, monkeypatch):
+    _, whole = start(name="whole")
+    _, folder = start(**{"util_params.checkpoint_interval": 2, "algo_params.num_iterations": 2})
+    with (folder / "progress.csv").open("a") as file:
+        file.write("9,9,9,half a row")
+    assert resume(folder, "--set", "algo_params.num_iterations=3").exit_code == 0
+    assert rows(folder) == rows(whole)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(start):
+    _, whole = start(name="whole", **{"algo_params.num_iterations": 4})
+    _, folder = start()
+    newest = max((folder / "checkpoints").glob("*.npz"))
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    newest.write_bytes(data)
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 0, result.output
+    assert f"{newest} is damaged" in result.output
+    assert rows(folder) == rows(whole)
+
+
+def test_without_a_whole_checkpoint_nothing_is_touched(start):
+    _, folder = start()
+    before = (folder / "progress.csv").read_bytes()
+    for path in (folder / "checkpoints").glob("*.npz"):
+        path.write_bytes(b"")
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
+    assert "no whole checkpoint" in result.output
+    assert (folder / "progress.csv").read_bytes() == before
+
+
+def test_a_changed_journal_is_found_out(start):
+    _, folder = start()
+    journal = folder / "experience.journal"
+    data = bytearray(journal.read_bytes())
+    data[200] ^= 1
+    journal.write_bytes(data)
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
+    assert "checksum" in result.output
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(start, tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "executed",))
+
+    _, folder = start()
+    for path in (folder / "checkpoints").glob("*.npz"):
+        np.savez(path, allow_pickle=True, state=np.array([Payload()], dtype=object))
+        manifest = json.loads(path.with_suffix(".json").read_text())
+        import hashlib
+
+        manifest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        path.with_suffix(".json").write_text(json.dumps(manifest))
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    for path in folder.glob("*.pth"):
+        path.write_bytes(pickle.dumps(Payload()))
+    result, _ = start(name="second", path_to_weights=str(folder))
+    assert result.exit_code == 2
+    assert "path_to_weights" in result.output
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (
+            ["--set", "algo_params.discount=0.5"],
+            ["algo_params.discount", "0.99", "0.5", "num_iterations"],
+        ),
+        (["--seed", "6"], ["seed", "from 5 to 6"]),
+        (["--name", "x"], ["--name"]),
+        (["--debug"], ["--debug"]),
+    ],
+)
+def test_what_may_not_change_is_refused(start, arguments, parts):
+    _, folder = start()
+    result = resume(folder, *arguments)
+    assert result.exit_code == 2
+    for part in parts:
+        assert part in result.output
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    result = resume(tmp_path)
+    assert result.exit_code == 2
+    assert "no run there" in result.output
+
+
+def test_latest_is_the_run_that_wrote_last(start, tmp_path, monkeypatch):
+    _, first = start(name="first")
+    _, _second = start(name="second")
+    assert resume(first, "--set", "algo_params.num_iterations=4").exit_code == 0
+    (tmp_path / "output").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = resume("latest", "--set", "algo_params.num_iterations=5")
+    assert result.exit_code == 0, result.output
+    assert len(rows(first)) == 5
+
+
+def test_a_run_in_use_is_refused(start):
+    _, folder = start()
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
+    assert "in use" in result.output
+
+
+def test_other_tasks_than_before_are_refused(start):
+    _, folder = start()
+    tasks = json.loads((folder / "tasks.json").read_text())
+    tasks["tasks"][0]["goal"][0] += 0.1
+    (folder / "tasks.json").write_text(json.dumps(tasks))
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
+    assert "other tasks" in result.output
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_a_dump(start):
+    result, folder = start(**{"algo_params.qf_lr": 1e30})
+    assert result.exit_code == 1
+    assert "gradient step" in result.output
+    assert "Loss not finite" in result.output
+    with np.load(folder / "nan_dump.npz", allow_pickle=False) as dump:
+        assert dump["obs"].shape == (4, 16, 2)
+    assert json.loads((folder / "status.json").read_text())["state"] == "failed"
+
+
+def test_a_full_disk_is_said_and_what_was_complete_stays(start, monkeypatch):
+    import rlkit.core.checkpoint as checkpoint
+
+    calls = []
+
+    def full(path, arrays, compress):
+        calls.append(path)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, arrays, compress=compress)
+
+    write = checkpoint.write_arrays
+    monkeypatch.setattr(checkpoint, "write_arrays", full)
+    result, folder = start()
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    assert len(rows(folder)) == 2
+    monkeypatch.undo()
+    assert resume(folder).exit_code == 0
+    assert len(rows(folder)) == 3
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    """SIGKILL, twice, and the csv is that of a run nobody killed."""
+    every = {**SHORT, "algo_params.num_iterations": 12, "util_params.base_log_dir": str(tmp_path)}
+
+    def command(name):
+        config = [str(ROOT / "configs/point-robot.json"), "--cpu", "--seed", "5", "--name", name]
+        return [sys.executable, str(ROOT / "launch_experiment.py"), *config, *settings(every)]
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    folder = tmp_path / "point-robot/killed"
+    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL)
+    for num_rows in (2, 6):
+        deadline = time.monotonic() + 60
+        while not ((folder / "progress.csv").exists() and len(rows(folder)) >= num_rows):
+            assert time.monotonic() < deadline, "no rows"
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        launcher = [sys.executable, str(ROOT / "launch_experiment.py"), "--resume", str(folder)]
+        process = subprocess.Popen(launcher, stdout=subprocess.DEVNULL)
+    assert process.wait(timeout=60) == 0
+    assert rows(folder) == rows(tmp_path / "point-robot/whole")
