@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from rlkit.core.config import Config, debug_version, load_config, resumed_config
-from rlkit.core.errors import NonFiniteError, RunError, StopRequested, UserError
+from rlkit.core.errors import NonFiniteError, RunError, StopRequested, UserError, one_line
 from rlkit.core.experiment import VARIANT_FILE, check_tasks, find_run
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def main(
 
 
 def _end(line: str, code: int) -> None:
-    click.echo(line, err=True)
+    click.echo(one_line(line), err=True)
     sys.exit(code)
 
 

@@ -125,8 +125,9 @@ def _imported(module_name: str, name: str) -> EnvClass:
     """`name` of a module: a class of it, or an id that it registers."""
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import '{module_name}' (for '{module_name}:{name}'): {error}") from None
+    except Exception as error:  # whatever the module does when it is imported
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        raise ValueError(f"cannot import '{module_name}' (for '{module_name}:{name}'): {kind}{error}") from error
     if name in _registered:
         return _registered[name]
     if not hasattr(module, name):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from rlkit.core.errors import UserError
 
+MAX_COUNT, MAX_WIDTH = 10**6, 10**5  # beyond these no machine has the memory
 SET_ELSEWHERE = {
     "max_path_length": "set algo_params.max_path_length",
     "num_threads": "set util_params.num_threads",
@@ -53,7 +54,9 @@ class EnvParams(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    n_tasks: int = Field(2, ge=1)  # tasks in the set; the first n_train_tasks train, the last n_eval_tasks test
+    n_tasks: int = Field(
+        2, ge=1, le=MAX_COUNT
+    )  # tasks in the set; the first n_train_tasks train, the last n_eval_tasks test
     randomize_tasks: bool = True  # draw tasks at random; false: the family's evenly spaced set, in order
     task_seed: int = Field(1337, ge=0, lt=2**32)  # the task set depends on this and n_tasks alone
 
@@ -69,27 +72,33 @@ class AlgoParams(Section):
     """The meta-training loop and the update. "Steps" of data are environment transitions."""
 
     # -- how much is collected, trained and evaluated
-    meta_batch: int = Field(16, ge=1)  # tasks in one gradient step, drawn with replacement
+    meta_batch: int = Field(16, ge=1, le=MAX_COUNT)  # tasks in one gradient step, drawn with replacement
     num_iterations: int = Field(500, ge=1)  # rounds of collecting, training, evaluating
     num_initial_steps: int = Field(2000, ge=1)  # steps per training task before the first iteration, z ~ prior
-    num_tasks_sample: int = Field(5, ge=1)  # training tasks that collect in an iteration, drawn with replacement
+    num_tasks_sample: int = Field(
+        5, ge=1, le=MAX_COUNT
+    )  # training tasks that collect in an iteration, drawn with replacement
     num_steps_prior: int = Field(400, ge=0)  # steps with z ~ prior, into both buffers
     num_steps_posterior: int = Field(0, ge=0)  # steps with z ~ q(z|c), into both buffers
     num_extra_rl_steps_posterior: int = Field(400, ge=0)  # steps with z ~ q(z|c), into the replay buffer only
     num_train_steps_per_itr: int = Field(2000, ge=1)  # gradient steps in an iteration
     num_itrs_per_eval: int = Field(1, ge=1)  # iterations from one evaluation to the next; the last one has one too
-    num_evals: int = Field(2, ge=1)  # independent evaluations of each task
+    num_evals: int = Field(2, ge=1, le=MAX_COUNT)  # independent evaluations of each task
     num_steps_per_eval: int = Field(600, ge=1)  # steps in one evaluation of a task, whole trajectories
     num_trajs_per_eval: int | None = Field(None, ge=1)  # trajectories in one evaluation; null: num_steps_per_eval
     num_exp_traj_eval: int = Field(
         1, ge=1
     )  # trajectories of an evaluation with z ~ prior before the posterior is used
     update_post_train: int = Field(1, ge=1)  # trajectories between posterior updates while collecting
-    max_path_length: int = Field(200, ge=1)  # steps until an episode is cut (a truncation: it still bootstraps)
+    max_path_length: int = Field(
+        200, ge=1, le=MAX_COUNT
+    )  # steps until an episode is cut (a truncation: it still bootstraps)
     # -- the update
-    batch_size: int = Field(256, ge=1)  # transitions per task for actor and critics
-    embedding_batch_size: int = Field(64, ge=1)  # transitions per task for the context encoder
-    embedding_mini_batch_size: int = Field(64, ge=1)  # context is split into pieces of this size, one update each
+    batch_size: int = Field(256, ge=1, le=MAX_COUNT)  # transitions per task for actor and critics
+    embedding_batch_size: int = Field(64, ge=1, le=MAX_COUNT)  # transitions per task for the context encoder
+    embedding_mini_batch_size: int = Field(
+        64, ge=1, le=MAX_COUNT
+    )  # context is split into pieces of this size, one update each
     discount: float = Field(0.99, ge=0, le=1)
     soft_target_tau: float = Field(0.005, gt=0, le=1)  # share of vf that goes into target_vf per step
     policy_lr: float = Field(3e-4, gt=0)
@@ -147,12 +156,12 @@ class UtilParams(Section):
 class Config(Section):
     """A whole experiment."""
 
-    env_name: str
+    env_name: str = Field(min_length=1)
     n_train_tasks: int = Field(2, ge=1)
     n_eval_tasks: int = Field(2, ge=1)
-    latent_size: int = Field(5, ge=1)  # dimensions of z
-    net_size: int = Field(300, ge=1)  # units per hidden layer of policy, critics and value
-    encoder_size: int = Field(200, ge=1)  # units per hidden layer of the context encoder
+    latent_size: int = Field(5, ge=1, le=MAX_WIDTH)  # dimensions of z
+    net_size: int = Field(300, ge=1, le=MAX_WIDTH)  # units per hidden layer of policy, critics and value
+    encoder_size: int = Field(200, ge=1, le=MAX_WIDTH)  # units per hidden layer of the context encoder
     path_to_weights: str | None = None  # folder of *.pth files to start from, this project's or the reference's
     seed: int | None = Field(None, ge=0, lt=2**32)  # null: drawn, and written to variant.json
     env_params: EnvParams = EnvParams()
@@ -282,10 +291,11 @@ def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: the 'base' entries form a circle")
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UserError(f"cannot read config {path}: {reason}") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"cannot read config {path}: not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"cannot read config {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # a wrong path is a ValueError too, as is a number of many digits
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(tree, dict):
         raise UserError(f"{path}: a config is a JSON object of settings, not a {type(tree).__name__}")
@@ -311,7 +321,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
         raise UserError(f"--set {text}: should be dotted.key=value, as in algo_params.meta_batch=8")
     try:
         return key.strip(), json.loads(value)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return key.strip(), value
 
 

@@ -30,3 +30,8 @@ class NonFiniteError(RunError):
 
 class StopRequested(Exception):
     """The user or the machine asked the run to stop; it can be resumed."""
+
+
+def one_line(text: str) -> str:
+    """`text` with what is not printable escaped, line ends and broken characters included."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

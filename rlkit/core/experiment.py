@@ -48,6 +48,8 @@ def create_folder(config: Config, name: str | None) -> Path:
         return _create_dated(parent)
     except OSError as error:
         raise UserError(f"cannot write results to {parent}: {error.strerror}") from None
+    except ValueError as error:  # a path with a zero in it
+        raise UserError(f"cannot write results to {parent}: {error}") from None
 
 
 def _create_named(parent: Path, name: str) -> Path:

@@ -88,15 +88,18 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> tor
 
 @contextmanager
 def explain_memory() -> Iterator[None]:
-    """Turn a GPU that is out of memory into one line.
+    """Turn running out of memory into one line.
 
     Raises:
         RunError: what to lower.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        text = str(error).splitlines()[0] if str(error) else "no memory left"
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "memory" not in text:
+            raise
         raise RunError(
-            f"the GPU is out of memory ({str(error).splitlines()[0]}); lower algo_params.meta_batch, batch_size,"
-            " embedding_batch_size or replay_buffer_size, or net_size"
+            f"out of memory ({text}); lower algo_params.meta_batch, batch_size, embedding_batch_size, max_path_length"
+            " or replay_buffer_size, net_size or env_params.n_tasks"
         ) from None
