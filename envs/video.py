@@ -1,7 +1,9 @@
-"""A film of a random policy, frame by frame into ffmpeg."""
+"""Films: frames into ffmpeg, one by one, and a random policy as a subject."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from envs.base import Frame
@@ -10,12 +12,12 @@ from envs.single import SingleEnv
 INSTALL = "pip install imageio-ffmpeg"
 
 
-def film_random_policy(env: SingleEnv, path: Path, num_steps: int, seed: int) -> None:
-    """Roll random actions for `num_steps`, episode after episode, and write the frames to `path`.
+@contextmanager
+def film(path: Path, frames_per_second: float) -> Iterator[Callable[[Frame], None]]:
+    """Write a film to `path`; the block gets a function that appends a frame, (height, width, 3), all of one size.
 
     Raises:
         ValueError: no ffmpeg, or no .mp4 file that it can write.
-        RenderingUnavailableError: no offscreen OpenGL.
     """
     try:
         import imageio_ffmpeg
@@ -23,26 +25,44 @@ def film_random_policy(env: SingleEnv, path: Path, num_steps: int, seed: int) ->
         raise ValueError(f"writing a video needs the package imageio-ffmpeg: {INSTALL}") from None
     if path.suffix != ".mp4" or not path.parent.is_dir():
         raise ValueError(f"the video must be an .mp4 file in a folder that exists, got {path}")
-    env.reset(seed=seed)
-    env.action_space.seed(seed)
-    frame = _frame(env)
-    height, width = frame.shape[:2]
-    writer = imageio_ffmpeg.write_frames(
-        str(path), (width, height), fps=env.metadata["render_fps"], macro_block_size=2, ffmpeg_log_level="error"
-    )
-    try:
-        writer.send(None)
+    writer: Generator[None, Frame | None, None] | None = None
+
+    def append(frame: Frame) -> None:
+        nonlocal writer
+        if writer is None:
+            size = (frame.shape[1], frame.shape[0])
+            writer = imageio_ffmpeg.write_frames(
+                str(path), size, fps=frames_per_second, macro_block_size=2, ffmpeg_log_level="error"
+            )
+            writer.send(None)
         writer.send(frame)
-        for _ in range(num_steps):
-            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
-            writer.send(_frame(env))
-            if terminated or truncated:
-                env.reset()
+
+    try:
+        yield append
     except OSError as error:
         reason = str(error).partition("\n")[0]  # ffmpeg's command line follows
         raise ValueError(f"cannot write the video {path}: {reason}") from None
     finally:
-        writer.close()
+        if writer is not None:
+            writer.close()
+
+
+def film_random_policy(env: SingleEnv, path: Path, num_steps: int, seed: int) -> None:
+    """Roll random actions for `num_steps`, episode after episode, and write the frames to `path`.
+
+    Raises:
+        ValueError: as `film`.
+        RenderingUnavailableError: no offscreen OpenGL.
+    """
+    with film(path, env.metadata["render_fps"]) as append:
+        env.reset(seed=seed)
+        env.action_space.seed(seed)
+        append(_frame(env))
+        for _ in range(num_steps):
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            append(_frame(env))
+            if terminated or truncated:
+                env.reset()
 
 
 def _frame(env: SingleEnv) -> Frame:

@@ -9,9 +9,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from launch_experiment import build_algorithm, main, make_envs
+from launch_experiment import build_parts, main, make_envs
 from rlkit.core.config import debug_version, load_config
 from rlkit.core.display import ConsoleDisplay
+from rlkit.core.signals import StopSignal
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["net_size=16", "encoder_size=16", "algo_params.embedding_batch_size=32"]
@@ -53,12 +54,12 @@ def test_adaptation_uses_the_evaluations_own_transitions_alone(switch):
     """True before any training: whatever is in the buffers, an evaluation gives the same."""
     settings = [*SMALL, *SWITCHES[switch], "seed=5", "algo_params.num_train_steps_per_itr=1"]
     config = debug_version(load_config(ROOT / "configs/sparse-point-robot.json", settings))
-    algorithm, _ = build_algorithm(
-        config, make_envs(config), make_envs(config), torch.device("cpu"), ConsoleDisplay(1)
-    )
+    env, eval_env = make_envs(config), make_envs(config)
+    parts = build_parts(config, env, eval_env, torch.device("cpu"), ConsoleDisplay(1), StopSignal())
+    algorithm = parts.algorithm
     next(iter(algorithm.train()))
     before = algorithm._evaluate(1)[:2]
-    for buffer in (algorithm._replay_buffer, algorithm._encoder_buffer):
+    for buffer in (parts.experience.replay, parts.experience.encoder):
         buffer._rows.fill_(1e6)
     after = algorithm._evaluate(1)[:2]
     for one, other in zip(before, after, strict=True):

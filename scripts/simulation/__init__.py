@@ -1,0 +1,1 @@
+"""Parts of sim_policy.py: the run that is simulated, and its films."""

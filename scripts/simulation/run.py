@@ -1,0 +1,110 @@
+"""A finished or running experiment, as far as it takes to evaluate its agent."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+
+from envs import MetaEnv, is_native, make_env
+from rlkit.core.config import Config, make_config
+from rlkit.core.errors import UserError
+from rlkit.core.evaluation import Adaptation, Evaluator, Watch
+from rlkit.core.experiment import TASKS_FILE
+from rlkit.core.lanes import lane_settings
+from rlkit.core.protocols import LaneEnv
+from rlkit.core.records import IndexArray
+from rlkit.core.seeding import Stream, stream_seed
+from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.pytorch_util import tune_cpu
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.load import load_experiment
+
+
+class Run(NamedTuple):
+    """An experiment with its trained agent."""
+
+    config: Config
+    agent: PEARLAgent
+    iteration: int  # that the weights are of, from 1: the evaluation's random streams are named by it
+    tasks: list[Any] | None  # the task set that was saved with the run
+
+    def make_env(self, **changes: Any) -> MetaEnv:
+        """The environment of the run's evaluation, with as many lanes, but for `changes` of its parameters.
+
+        Raises:
+            UserError: the environment refuses.
+        """
+        sys.path.insert(0, "")  # "module:Class" may be a file of the folder one launches from
+        try:
+            native = is_native(self.config.env_name)
+            settings = lane_settings(self.config, simulated_together=native)
+            if native and self.tasks is not None:
+                settings["tasks"] = self.tasks
+            return make_env(self.config.env_name, autoreset_mode=AutoresetMode.DISABLED, **settings | changes)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{self.config.env_name}: {error}") from None
+
+    def evaluation_tasks(self) -> IndexArray:
+        """Indices of the tasks that the run is tested on."""
+        n_tasks = self.config.env_params.n_tasks
+        return np.arange(n_tasks - self.config.n_eval_tasks, n_tasks)
+
+    def adapt(
+        self, env: LaneEnv, tasks: IndexArray, seed: int, *, deterministic: bool, watch: Watch | None = None
+    ) -> Adaptation:
+        """Adapt to each of `tasks` from scratch; for the run's tasks and seed what its own evaluation did."""
+        generator = torch.Generator()
+        sampler = PathSampler(env, self.agent)
+        algo = self.config.algo_params
+        evaluator = Evaluator(sampler, self.agent, generator, algo, deterministic=deterministic, watch=watch)
+        evaluator.seed(
+            stream_seed(seed, Stream.EVAL_ENV, self.iteration), stream_seed(seed, Stream.EVAL_AGENT, self.iteration)
+        )
+        return evaluator.adapt(tasks)
+
+
+def open_run(folder: Path, config_path: Path | None, num_trajs: int | None) -> Run:
+    """Load what `folder` holds.
+
+    Args:
+        folder: an experiment's, of this project or of the reference.
+        config_path: config to take in place of the folder's variant.json.
+        num_trajs: trajectories of an evaluation; None leaves the config's rule.
+
+    Raises:
+        UserError: config or weights are missing, unreadable, or do not belong together.
+    """
+    trained = load_experiment(folder, config=config_path)
+    config = trained.config
+    tune_cpu(config.util_params.num_threads)
+    if num_trajs is not None:
+        tree = config.model_dump()
+        tree["algo_params"]["num_trajs_per_eval"] = num_trajs
+        config = make_config(tree, f"--num_trajs {num_trajs}")
+    saved_tasks = _read_json(folder / TASKS_FILE)
+    tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
+    return Run(config, trained.agent, _iteration(folder), tasks)
+
+
+def _iteration(folder: Path) -> int:
+    """The last finished iteration, from 1, by status.json, or else by the rows of progress.csv."""
+    status = _read_json(folder / "status.json")
+    if isinstance(status, dict) and isinstance(status.get("iteration"), int):
+        return max(1, status["iteration"])
+    try:
+        return max(1, len((folder / "progress.csv").read_text(encoding="utf-8").splitlines()) - 1)
+    except OSError:
+        return 1
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
