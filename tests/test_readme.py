@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import envs
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -28,6 +30,16 @@ def test_the_example_environment_trains(tmp_path):
     folder = tmp_path / "output/windy_robot.WindyRobot/debug"
     assert len((folder / "progress.csv").read_text().splitlines()) == 3
     assert set(json.loads((folder / "tasks.json").read_text())["tasks"][0]) == {"wind"}
+
+
+def test_a_trained_agent_is_used_from_python(tmp_path, monkeypatch):
+    command = [sys.executable, str(ROOT / "launch_experiment.py"), str(ROOT / "configs/debug.json"), "--cpu"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    monkeypatch.chdir(tmp_path)
+    variables = {"env": envs.SingleEnv("point-robot", task=1)}
+    exec(compile(block("python", "load_experiment"), "README.md", "exec"), variables)
+    assert len(variables["belief"].context) == 3 * 20
+    assert (variables["belief"].var < variables["agent"].prior().var).all()
 
 
 def test_every_config_is_listed_and_exists():

@@ -131,6 +131,7 @@ def test_overrides_are_json_or_text(write):
             ["num_exp_traj_eval", "3 trajectories", "never uses the posterior", "got 3"],
         ),
         ("algo_params.num_steps_per_eval=100", ["num_exp_traj_eval", "1 trajectories", "got 1"]),
+        ("algo_params.num_trajs_per_eval=1", ["num_exp_traj_eval", "1 trajectories", "num_trajs_per_eval", "got 1"]),
         ("algo_params.embedding_batch_size=100", ["embedding_batch_size", "multiple", "64", "got 100"]),
         ("algo_params.num_steps_prior=0", ["num_steps_prior", "above 0", "got 0"]),
         ("algo_params.encoder=lstm", ["algo_params.encoder", "'recurrent'", "lstm"]),

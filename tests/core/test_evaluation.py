@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from fakes import REWARD_COLUMN, SPARSE_OFFSET, FakeAgent, FakeEnv
 
@@ -95,6 +96,45 @@ def test_posterior_returns_give_each_trajectory_its_own_context():
     returns = evaluator.posterior_returns(np.array([6, 2]), draw_context)
     assert drawn == [6, 6, 6, 2, 2, 2]
     assert returns.tolist() == [30, 10]
+
+
+def test_trajectories_are_counted_where_configured():
+    """Also where episodes end early: the context before the last one is that of the trajectories asked for."""
+    evaluator, agent = make_evaluator(lengths={2: 1, 3: 4}, num_trajs_per_eval=3, num_exp_traj_eval=2)
+    adaptation = evaluator.adapt(np.array([2, 3, 7]))
+    assert np.isfinite(adaptation.returns).all()
+    assert adaptation.returns.shape == (3, 3)
+    assert [length.tolist() for _, length in agent.contexts] == [[2, 8, 10], [3, 12, 15]]
+    assert adaptation.final_return.tolist() == [2, 12, 35]
+
+
+def test_each_trajectory_is_announced_with_the_belief_behind_it():
+    seen = []
+    env, agent = FakeEnv(8, max_path_length=5, lengths={3: 4}), FakeAgent()
+    params = AlgoParams(num_steps_per_eval=9, max_path_length=5)
+
+    def watch(number, tasks, lanes, belief):
+        seen.append((number, tasks.tolist(), lanes.tolist(), belief.mean[:, 0].tolist()))
+
+    Evaluator(PathSampler(env, agent), agent, torch.Generator(), params, watch=watch).adapt(np.array([3, 6]))
+    first, second = (0, [3, 6], [0, 1], [PRIOR_Z] * 2), (1, [3, 6], [0, 1], [3.0, 6.0])
+    assert seen == [first, second, (2, [3, 6], [0], [3.0, 6.0])]
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_policy_is_deterministic_unless_told_otherwise(deterministic):
+    given = []
+
+    class Sampler(PathSampler):
+        def sample(self, tasks, z, generator):
+            given.append(generator)
+            return super().sample(tasks, z, generator)
+
+    agent, generator = FakeAgent(), torch.Generator()
+    sampler = Sampler(FakeEnv(4, max_path_length=5), agent)
+    params = AlgoParams(num_steps_per_eval=10, max_path_length=5)
+    Evaluator(sampler, agent, generator, params, deterministic=deterministic).adapt(np.array([1]))
+    assert given == [None if deterministic else generator] * 2
 
 
 def test_named_terms_are_those_of_the_last_trajectories():

@@ -41,6 +41,7 @@ def test_kl_is_summed_over_tasks_and_dimensions():
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(normal(belief.mean, belief.var.sqrt()), normal(0.0, 1.0)).sum()
     assert belief.kl_to_prior().item() == pytest.approx(expected.item(), rel=1e-5)
+    assert belief.kl_to_prior("mean").item() == pytest.approx(expected.item() / 3, rel=1e-5)
 
 
 def test_log_prob_of_the_squashed_action():
