@@ -5,19 +5,20 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from rlkit.core.config import Config, debug_version, load_config, resumed_config
+from rlkit.core.config import Config, debug_version, flat, load_config, resumed_config
 from rlkit.core.errors import NonFiniteError, RunError, StopRequested, UserError, one_line
 from rlkit.core.experiment import VARIANT_FILE, check_tasks, find_run
 
 if TYPE_CHECKING:
     import torch
 
-    from envs import MetaEnv
+    from envs import MetaEnv, Task
     from rlkit.core.display import ConsoleDisplay
     from rlkit.core.rl_algorithm import MetaRLAlgorithm
     from rlkit.core.signals import StopSignal
@@ -35,6 +36,7 @@ class Parts(NamedTuple):
     trainer: PEARLTrainer
     training_step: TrainingStep
     experience: Experience
+    tasks: list[Task]
 
 
 @click.command(help=__doc__)
@@ -142,6 +144,8 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
     from rlkit.core.logger import RunLogger
     from rlkit.core.saving import RunSaver
     from rlkit.torch.sac.builder import save_weights
+    from rlkit.viz.pictures import evaluation_pictures
+    from rlkit.viz.report import write_report
 
     algorithm, util = parts.algorithm, config.util_params
     saver = RunSaver(
@@ -157,7 +161,9 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
             f"{folder} is complete: raise algo_params.num_iterations above {algorithm.progress.iterations} to go on"
         )
     dump_paths = config.algo_params.dump_eval_paths
-    with RunLogger(folder, dump_eval_paths=dump_paths, resume_at=place) as logger, display:
+    draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=config.algo_params.num_exp_traj_eval)
+    logger = RunLogger(folder, dump_eval_paths=dump_paths, draw=draw if util.plots else None, resume_at=place)
+    with logger, display:
         progress = algorithm.progress
         display.go_on_from(progress.iterations, progress.train_steps, progress.env_steps)
         announce(config, folder, progress.iterations, display)
@@ -170,6 +176,7 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
                 if util.checkpoint_interval and (result.number + 1) % util.checkpoint_interval == 0:
                     saver.save(logger.place)
                 display.iteration_done(result.row)
+            logger.write_hyperparameters(flat(config.model_dump()), result.row)
         except StopRequested:
             if util.checkpoint_interval:
                 saver.save(logger.place)
@@ -180,6 +187,8 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
             iteration = algorithm.progress.iterations + 1
             raise RunError(f"iteration {iteration}, gradient step {step}: {error}; its batch is in {dump}") from None
     display.summary(folder)
+    for picture in write_report(folder) if util.plots else ():
+        display.say(f"plot    {picture}")
 
 
 def announce(config: Config, folder: Path, iterations: int, display: ConsoleDisplay) -> None:
@@ -279,7 +288,7 @@ def build_parts(
         display=display,
         stop=stop,
     )
-    return Parts(algorithm, trainer, training_step, experience)
+    return Parts(algorithm, trainer, training_step, experience, env.tasks)
 
 
 if __name__ == "__main__":

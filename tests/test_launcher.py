@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from viz.viskit_rules import viskit_problems
 
 from launch_experiment import main
 
@@ -45,7 +46,8 @@ def launch(tmp_path):
 
     def launch(*arguments):
         output = f"util_params.base_log_dir={json.dumps(str(tmp_path / 'output'))}"
-        return CliRunner().invoke(main, [*map(str, arguments), "--cpu", "--set", output])
+        always = ["--cpu", "--set", output, "--set", "util_params.plots=false"]  # before what a test sets
+        return CliRunner().invoke(main, [*always, *map(str, arguments)])
 
     return launch
 
@@ -104,6 +106,22 @@ def test_tensorboard_shows_the_same_numbers(launch, tmp_path):
     rows = read_rows(folder)
     shown = [event.value for event in events.Scalars("return/AverageReturn_all_test_tasks")]
     np.testing.assert_allclose(shown, [float(row["AverageReturn_all_test_tasks"]) for row in rows], rtol=1e-6)
+
+
+def test_pictures_and_hyperparameters_are_drawn(launch, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = debug_run(launch, tmp_path, "point-robot", "--set", "util_params.plots=true")
+    plots = {path.stem for path in (folder / "plots").glob("*.png")}
+    assert {"learning_curve", "adaptation", "return_by_task", "losses", "belief", "trajectories"} <= plots
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert {"evaluation/adaptation", "evaluation/trajectories"} <= set(events.Tags()["images"])
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_viskit_reads_a_run(launch, tmp_path):
+    assert viskit_problems(debug_run(launch, tmp_path, "point-robot")) == []
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_one_others(launch, tmp_path):

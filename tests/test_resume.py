@@ -31,6 +31,7 @@ SHORT = {
     "n_train_tasks": 8,
     "n_eval_tasks": 3,
     "net_size": 24,
+    "util_params.plots": False,
 }
 
 

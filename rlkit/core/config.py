@@ -149,6 +149,7 @@ class UtilParams(Section):
     on_nan: Literal["stop", "continue"] = "stop"  # when a loss is not finite; stop dumps the batch for debugging
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of matrix products in training; float32 is exact
     compile: Literal["auto", "on", "off"] = "auto"  # auto: CUDA graphs on a GPU; on: torch.compile too; off: neither
+    plots: bool = True  # draw a run's pictures: plots/ at its end, and some for tensorboard at each evaluation
     debug: bool = False  # a tiny run into [ENV]/debug
     docker: bool = False  # results go below /mounts/output, the reference's volume
 
@@ -179,6 +180,7 @@ MAY_CHANGE_ON_RESUME = (
     "util_params.checkpoint_interval",
     "util_params.keep_checkpoints",
     "util_params.on_nan",
+    "util_params.plots",
 )
 """Settings that a resumed run may have otherwise: how long, on what, what is written. The rest makes the numbers."""
 
@@ -243,7 +245,7 @@ def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[st
     for key, value in settings.items():
         _assign(tree, key, value, "setting")
     config = make_config(tree, place)
-    before, after = _flat(saved.model_dump()), _flat(config.model_dump())
+    before, after = flat(saved.model_dump()), flat(config.model_dump())
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key) and key not in MAY_CHANGE_ON_RESUME:
             raise UserError(
@@ -253,12 +255,13 @@ def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[st
     return config
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Values by dotted key."""
-    flat: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        values |= inner
+    return values
 
 
 def debug_version(config: Config) -> Config:

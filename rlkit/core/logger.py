@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from rlkit.core.files import write_arrays, write_json
 from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
+
+
+Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+"""Pictures (height, width, 3) by name, of the arrays of `evaluation_arrays`."""
+FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
 
 
 class Place(NamedTuple):
@@ -33,12 +38,15 @@ class RunLogger:
     Use it as a context manager: leaving the block closes the files and writes the run's final state.
     """
 
-    def __init__(self, folder: Path, *, dump_eval_paths: bool, resume_at: Place | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, dump_eval_paths: bool, draw: Draw | None = None, resume_at: Place | None = None
+    ) -> None:
         """Open the files in `folder`.
 
         Args:
             folder: the run's.
             dump_eval_paths: whether to keep the trajectories of every evaluation.
+            draw: makes tensorboard's pictures of an evaluation.
             resume_at: go on behind this place, cutting off what ran ahead of it.
 
         Raises:
@@ -48,6 +56,7 @@ class RunLogger:
 
         self.folder = folder
         self._dump_eval_paths = dump_eval_paths
+        self._draw = draw
         self._writer: csv.DictWriter[str] | None = None
         place = resume_at or Place()
         self._csv = self._open_csv(folder / "progress.csv", place)
@@ -104,11 +113,24 @@ class RunLogger:
                 self._tensorboard.add_scalar(_tag(name), value, result.number)
         self._tensorboard.flush()
         if result.evaluation is not None:
-            write_arrays(self.folder / "evaluation.npz", evaluation_arrays(result.evaluation.test))
+            self._write_evaluation(result.number, evaluation_arrays(result.evaluation.test))
             if self._dump_eval_paths:
                 self._write_paths(result.number, result.evaluation)
         self._iterations = result.number + 1
         self._write_status("running")
+
+    def write_hyperparameters(self, settings: Mapping[str, Any], row: Mapping[str, float | None]) -> None:
+        """Fill tensorboard's tab of hyperparameters: the run's settings beside its last returns."""
+        shown = {
+            key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()
+        }
+        returns = {f"final/{name}": row.get(name) or 0.0 for name in FINAL_COLUMNS}
+        self._tensorboard.add_hparams(shown, returns, run_name=".")
+
+    def _write_evaluation(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
+        write_arrays(self.folder / "evaluation.npz", arrays)
+        for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
+            self._tensorboard.add_image(f"evaluation/{name}", picture, number, dataformats="HWC")
 
     def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
         """Keep the inputs of a step that went wrong; returns the file."""
