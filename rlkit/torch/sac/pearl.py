@@ -1,32 +1,18 @@
-"""The PEARL update: one meta-gradient step of SAC and the context encoder (paper, algorithm 1).
-
-Gradient routes: the critics' loss and the KL reach the encoder; value and policy see z without gradient.
-"""
+"""The losses of PEARL: those of SAC with a value function, and the context encoder's (paper, algorithm 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rlkit.core.config import AlgoParams
-from rlkit.core.errors import RunError
 from rlkit.core.records import Batch
-from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context
 from rlkit.torch.networks import MLP
 from rlkit.torch.sac.agent import PEARLAgent
-
-Metrics = dict[str, Tensor]
-
-
-class Noise(NamedTuple):
-    """The standard-normal draws of one step."""
-
-    z: Tensor  # (tasks, latent)
-    action: Tensor  # (tasks, batch, action_dim)
+from rlkit.torch.sac.trainer import Metrics, Noise, Trainer
 
 
 class Critics(NamedTuple):
@@ -38,37 +24,27 @@ class Critics(NamedTuple):
     target_vf: MLP
 
 
-class PEARLTrainer:
-    """Owns critics and optimizers; changes the agent's weights.
+class PEARLTrainer(Trainer):
+    """The paper's losses, with a value function.
 
     Attributes:
-        agent: context encoder and policy.
         critics: two Q functions, the value function and its slowly following target.
     """
 
     def __init__(self, agent: PEARLAgent, critics: Critics, params: AlgoParams) -> None:
-        """Set up the optimizers: Adam with PyTorch's defaults but for the learning rates."""
-        self.agent = agent
-        self.critics = critics
-        self.params = params
-        self._critic_loss, self._actor_loss = self.critic_loss, self.actor_loss
-        self._critic_weights = [
-            *critics.qf1.parameters(),
-            *critics.qf2.parameters(),
-            *agent.context_encoder.parameters(),
-        ]
-        self._actor_weights = [*critics.vf.parameters(), *agent.policy.parameters()]
-        self._value_weights: list[Tensor] = list(critics.vf.parameters())
-        self._target_weights: list[Tensor] = list(critics.target_vf.parameters())
-        self._critic_optimizer = _adam(
-            (critics.qf1, params.qf_lr), (critics.qf2, params.qf_lr), (agent.context_encoder, params.context_lr)
+        """Set up the optimizers."""
+        super().__init__(
+            agent,
+            params,
+            critics=[
+                (critics.qf1, params.qf_lr),
+                (critics.qf2, params.qf_lr),
+                (agent.context_encoder, params.context_lr),
+            ],
+            actors=[(critics.vf, params.vf_lr), (agent.policy, params.policy_lr)],
+            targets=[(critics.target_vf, critics.vf)],
         )
-        self._actor_optimizer = _adam((critics.vf, params.vf_lr), (agent.policy, params.policy_lr))
-
-    def compile(self) -> None:
-        """Have torch.compile fuse the operations of the losses and their gradients; takes about a minute at first."""
-        self._critic_loss = torch.compile(self.critic_loss)
-        self._actor_loss = torch.compile(self.actor_loss)
+        self.critics = critics
 
     def networks(self) -> dict[str, nn.Module]:
         """All networks by the reference's names."""
@@ -78,59 +54,7 @@ class PEARLTrainer:
             **self.critics._asdict(),
         }
 
-    def state(self) -> dict[str, Tensor]:
-        """Weights and optimizers by dotted name, e.g. `weights.policy.fc0.bias` and `adam.actor.3.exp_avg`."""
-        state = {
-            f"weights.{net}.{name}": value
-            for net, network in self.networks().items()
-            for name, value in network.state_dict().items()
-        }
-        for group, optimizer in self._optimizers().items():
-            for index, entries in optimizer.state_dict()["state"].items():
-                state |= {f"adam.{group}.{index}.{name}": value for name, value in entries.items()}
-        return state
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take a state.
-
-        Raises:
-            RunError: it is that of other networks.
-        """
-        try:
-            for net, network in self.networks().items():
-                network.load_state_dict(_below(state, f"weights.{net}."))
-        except RuntimeError as error:
-            raise RunError(f"the saved weights of {net} do not fit: {str(error).splitlines()[-1].strip()}") from None
-        for group, optimizer in self._optimizers().items():
-            entries: dict[int, dict[str, Tensor]] = {}
-            for name, value in _below(state, f"adam.{group}.").items():
-                index, entry = name.split(".")
-                entries.setdefault(int(index), {})[entry] = value
-            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"critic": self._critic_optimizer, "actor": self._actor_optimizer}
-
-    def update(self, batch: Batch, context: Context, noise: Noise) -> Metrics:
-        """One meta-gradient step; the order of its parts matters.
-
-        Args:
-            batch: transitions for actor and critics, (tasks, batch, ...).
-            context: transitions for the encoder, (tasks, context, context_dim).
-            noise: draws for z and for the policy's actions.
-
-        Returns:
-            Losses and posterior statistics as 0-d tensors, and the tensors behind the prediction statistics.
-        """
-        loss, z, metrics = self._critic_loss(batch, context, noise.z)
-        _step(self._critic_optimizer, self._critic_weights, loss)
-        loss, actor_metrics = self._actor_loss(batch.obs, z.detach(), noise.action)  # by the critics just updated
-        _step(self._actor_optimizer, self._actor_weights, loss)
-        with torch.no_grad():
-            torch._foreach_lerp_(self._target_weights, self._value_weights, self.params.soft_target_tau)
-        return metrics | actor_metrics
-
-    def critic_loss(self, batch: Batch, context: Context, noise: Tensor) -> tuple[Tensor, Tensor, Metrics]:
+    def critic_loss(self, batch: Batch, context: Context, noise: Noise) -> tuple[Tensor, Tensor, Metrics]:
         """Bellman residuals plus the information bottleneck: what trains the critics and, through z, the encoder.
 
         loss = mean((q1 - y)^2) + mean((q2 - y)^2) + kl_lambda * KL(q(z|c) || N(0, I)),
@@ -139,8 +63,7 @@ class PEARLTrainer:
         Returns:
             The loss, z (tasks, batch, latent) with its gradient, metrics.
         """
-        belief = self.agent.infer(context)
-        z = belief.at(noise).unsqueeze(1).expand(-1, batch.obs.shape[1], -1)  # one z per task, shared by its rows
+        belief, z = self._belief_and_z(batch, context, noise.z)
         q1 = self.critics.qf1(batch.obs, batch.action, z)
         q2 = self.critics.qf2(batch.obs, batch.action, z)
         with torch.no_grad():
@@ -151,19 +74,6 @@ class PEARLTrainer:
         q_loss = (q1 - target).square().mean() + (q2 - target).square().mean()
         loss, kl_metrics = self._with_bottleneck(q_loss, belief)
         return loss, z, kl_metrics | {"QF Loss": q_loss.detach(), "Q Predictions": q1.detach()}
-
-    def _with_bottleneck(self, q_loss: Tensor, belief: Belief) -> tuple[Tensor, Metrics]:
-        """Add kl_lambda * KL(q(z|c) || N(0, I)) where the encoder is probabilistic."""
-        if not self.agent.context_encoder.probabilistic:
-            return q_loss, {}
-        kl = belief.kl_to_prior(self.params.kl_reduction)
-        kl_loss = self.params.kl_lambda * kl
-        return q_loss + kl_loss, {
-            "Z mean train": belief.mean.detach().abs().mean(),
-            "Z variance train": belief.var.detach().mean(),
-            "KL Divergence": kl.detach(),
-            "KL Loss": kl_loss.detach(),
-        }
 
     def actor_loss(self, obs: Tensor, z: Tensor, noise: Tensor) -> tuple[Tensor, Metrics]:
         """What trains the value function and the policy, each by a term of its own; the critics get nothing.
@@ -177,11 +87,7 @@ class PEARLTrainer:
         value = self.critics.vf(obs, z)
         assert value.shape == min_q.shape == log_pi.shape, (value.shape, min_q.shape, log_pi.shape)
         value_loss = (value - (min_q - log_pi).detach()).square().mean()
-        policy_loss = (
-            (log_pi - min_q).mean()
-            + self.params.policy_mean_reg_weight * policy.mean.square().mean()
-            + self.params.policy_std_reg_weight * policy.log_std.square().mean()
-        )
+        policy_loss = (log_pi - min_q).mean() + self._regularization(policy)
         return value_loss + policy_loss, {
             "VF Loss": value_loss.detach(),
             "Policy Loss": policy_loss.detach(),
@@ -190,20 +96,3 @@ class PEARLTrainer:
             "Policy mu": policy.mean.detach(),
             "Policy log std": policy.log_std.detach(),
         }
-
-
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries whose names begin with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _step(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:
-    """One optimizer step on `weights` alone: no other gradient is computed."""
-    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        weight.grad = gradient
-    optimizer.step()
-
-
-def _adam(*networks: tuple[nn.Module, float]) -> torch.optim.Adam:
-    """Adam over networks with a learning rate each; Adam treats every weight by itself, so one serves several."""
-    return torch.optim.Adam([{"params": list(net.parameters()), "lr": lr} for net, lr in networks], fused=True)
