@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,3 +289,19 @@ def test_a_killed_run_goes_on(tmp_path):
         process = subprocess.Popen(launcher, stdout=subprocess.DEVNULL)
     assert process.wait(timeout=60) == 0
     assert rows(folder) == rows(tmp_path / "point-robot/whole")
+
+
+def test_a_folder_that_vanishes_ends_the_run_in_one_line(start, monkeypatch):
+    from rlkit.core.logger import RunLogger
+
+    write = RunLogger.write
+
+    def write_and_vanish(self, result):
+        write(self, result)
+        shutil.rmtree(self.folder)
+
+    monkeypatch.setattr(RunLogger, "write", write_and_vanish)
+    result, _ = start()
+    assert result.exit_code == 1
+    assert "No such file or directory" in result.output
+    assert "Traceback" not in result.output

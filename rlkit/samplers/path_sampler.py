@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from rlkit.core.errors import RunError
 from rlkit.core.protocols import Agent, LaneEnv
 from rlkit.core.records import IndexArray, Paths
 
@@ -57,6 +59,7 @@ class PathSampler:
         for step in range(steps):
             action[step] = act(obs[step])
             all_actions[:lanes] = action[step]
+            _require_finite("action", action[step], tasks, step, live)
             next_obs, step_reward, terminated, truncated, info = env.step(all_actions)
             obs[step + 1] = next_obs[:lanes]
             reward[step] = step_reward[:lanes]
@@ -65,6 +68,7 @@ class PathSampler:
                 sparse[step] = info["sparse_reward"][:lanes]
             if self.record_terms:
                 terms.append({name: info[name][:lanes] for name in info if is_term(name)})
+            _require_finite("observation", obs[step + 1], tasks, step, live)
             length += live
             live &= ~(terminated | truncated)[:lanes]
             if not live.any():
@@ -86,6 +90,18 @@ class PathSampler:
         mask = np.arange(self.env.num_envs) < len(tasks)
         self.env.set_tasks(tasks, lanes=np.arange(len(tasks)))
         return self.env.reset(options={"reset_mask": mask})[0][: len(tasks)]
+
+
+def _require_finite(what: str, values: np.ndarray, tasks: IndexArray, step: int, live: NDArray[np.bool_]) -> None:
+    """Stop where a live lane acts or observes something that is not finite.
+
+    Raises:
+        RunError: with task, step and values.
+    """
+    if not np.isfinite(values).all():
+        bad = np.flatnonzero(live & ~np.isfinite(values).all(axis=1))
+        if bad.size:
+            raise RunError(f"{what} not finite in task {tasks[bad[0]]}, step {step + 1}: {values[bad[0]].tolist()}")
 
 
 def is_term(name: str) -> bool:

@@ -4,6 +4,7 @@ import torch
 from fakes import SPARSE_OFFSET, FakeAgent, FakeEnv
 
 import envs
+from rlkit.core.errors import RunError
 from rlkit.samplers.path_sampler import PathSampler
 
 
@@ -72,3 +73,26 @@ def test_seeding_starts_no_episode():
     assert env.seeds == [5]
     list(sampler.sample(np.array([1, 2]), torch.zeros(2, 1), None))
     assert env.stepped == 2 * 3
+
+
+class BrokenAgent(FakeAgent):
+    def actor(self, z, generator):
+        act = super().actor(z, generator)
+        return lambda obs: np.where(obs[:, :1] == 7, np.nan, act(obs))  # in task 7
+
+
+class BrokenEnv(FakeEnv):
+    def _observe(self):
+        return np.where((self.lane_tasks == 4)[:, None] & (self.steps == 2)[:, None], np.inf, super()._observe())
+
+
+@pytest.mark.parametrize(
+    ("env", "agent", "message"),
+    [
+        (FakeEnv(4), BrokenAgent(), "action not finite in task 7, step 1"),
+        (BrokenEnv(4), FakeAgent(), "observation not finite in task 4, step 2"),
+    ],
+)
+def test_what_is_not_finite_stops_with_its_place(env, agent, message):
+    with pytest.raises(RunError, match=message):
+        list(PathSampler(env, agent).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from rlkit.core.errors import RunError, UserError
+from rlkit.torch.pytorch_util import choose_device, explain_memory, use_fast_float32_products
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("can't allocate memory: 9 bytes")],
+)
+def test_running_out_of_memory_names_what_to_lower(error):
+    with pytest.raises(RunError, match=r"meta_batch.*net_size"), explain_memory():
+        raise error
+
+
+def test_an_allocation_that_cannot_be_is_explained():
+    with pytest.raises(RunError, match="out of memory"), explain_memory():
+        torch.empty(2**60)
+
+
+def test_other_errors_are_left_alone():
+    with pytest.raises(RuntimeError, match="shape"), explain_memory():
+        raise RuntimeError("shape mismatch")
+
+
+def test_fast_products_have_float32_accuracy():
+    use_fast_float32_products()
+    left, right = torch.randn(64, 300), torch.randn(300, 64)
+    exact = left.double() @ right.double()
+    assert ((left @ right) - exact).abs().max() / exact.abs().max() < 3e-6
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device(True, 1, print) == torch.device("cuda", 1)
+    with pytest.raises(UserError, match=r"gpu_id.*0\.\.1, got 2"):
+        choose_device(True, 2, print)
