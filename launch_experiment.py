@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rlkit.core.rl_algorithm import MetaRLAlgorithm
     from rlkit.core.signals import StopSignal
     from rlkit.data_management.experience import Experience
-    from rlkit.torch.sac.pearl import PEARLTrainer
+    from rlkit.torch.sac.trainer import Trainer
     from rlkit.torch.sac.training_step import TrainingStep
 
 EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -33,7 +33,7 @@ class Parts(NamedTuple):
     """What a run is made of, as far as it is saved and restored."""
 
     algorithm: MetaRLAlgorithm
-    trainer: PEARLTrainer
+    trainer: Trainer
     training_step: TrainingStep
     experience: Experience
     tasks: list[Task]

@@ -26,6 +26,8 @@ SWITCHES = {
     "off-policy": ["algo_params.context_source=replay"],
     "RL batch": ["algo_params.context_source=rl_batch"],
     "deterministic": ["algo_params.use_information_bottleneck=false"],
+    "twin Q": ["algo_params.critic=twin_q"],
+    "temperature": ["algo_params.critic=twin_q", "algo_params.auto_alpha=true", "algo_params.kl_reduction=mean"],
     "deterministic RNN": ["algo_params.use_information_bottleneck=false", "algo_params.encoder=recurrent"],
 }
 KINDS = ["point-robot", "sparse-point-robot", "walker-rand-params"]  # dense; sparse; episodes end early, next_obs

@@ -95,6 +95,8 @@ class AlgoParams(Section):
     )  # steps until an episode is cut (a truncation: it still bootstraps)
     # -- the update
     batch_size: int = Field(256, ge=1, le=MAX_COUNT)  # transitions per task for actor and critics
+    critic: Literal["v", "twin_q"] = "v"  # bootstrap from a value net (the paper), or from two target Q functions
+    auto_alpha: bool = False  # learn the entropy temperature (target entropy: -action_dim); needs critic "twin_q"
     embedding_batch_size: int = Field(64, ge=1, le=MAX_COUNT)  # transitions per task for the context encoder
     embedding_mini_batch_size: int = Field(
         64, ge=1, le=MAX_COUNT
@@ -400,6 +402,8 @@ def _broken_rules(config: Config) -> Iterable[str]:
             "algo_params.num_steps_prior: must be above 0 where num_steps_posterior is 0:"
             " a task's context is cleared before it collects, got 0"
         )
+    if algo.auto_alpha and algo.critic != "twin_q":
+        yield f'algo_params.auto_alpha: true needs critic "twin_q", got true with critic "{algo.critic}"'
     yield from _broken_encoder_rules(config)
 
 

@@ -17,6 +17,8 @@ from rlkit.core.seeding import INITIAL_POOL, Stream, stream_seed
 from rlkit.core.signals import StopSignal
 from rlkit.core.timing import PhaseTimer
 
+OWN_STATISTICS = ("Alpha", "Alpha Loss")  # of the training step, in columns behind those that the reference has
+
 
 class Display(Protocol):
     """Shows the user where the run is."""
@@ -225,9 +227,10 @@ class MetaRLAlgorithm:
     def _row(self, statistics: Mapping[str, float], evaluation: Evaluation | None) -> dict[str, float | None]:
         """The row of progress.csv: the reference's columns in its order, then this project's."""
         before, after = self._evaluation_columns(evaluation) if evaluation is not None else ({}, {})
+        own = {name: value for name, value in statistics.items() if name in OWN_STATISTICS}
         times = self._timer.close_iteration()
         return {
-            **statistics,
+            **{name: value for name, value in statistics.items() if name not in own},
             **before,
             "Number of train steps total": self.progress.train_steps,
             "Number of env steps total": self.progress.env_steps,
@@ -239,6 +242,7 @@ class MetaRLAlgorithm:
             "Total Train Time (s)": times["total"],
             "Epoch": self.progress.iterations - 1,
             **after,
+            **own,
         }
 
     def _evaluation_columns(self, evaluation: Evaluation) -> tuple[dict[str, float | None], dict[str, float | None]]:

@@ -18,6 +18,7 @@ from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.pytorch_util import use_fast_float32_products
 from rlkit.torch.sac.builder import build_pearl
+from rlkit.torch.sac.pearl import PEARLTrainer
 from rlkit.torch.sac.training_step import TrainingStep
 
 STEPS_STORED = 1000  # transitions per task that the batches are drawn from
@@ -35,6 +36,7 @@ def measure(configs: Mapping[str, Config], device: torch.device, seconds: float)
         env = make_env(config.env_name, 1, **config.env_params.model_dump())
         dims = (env.observation_dim, env.action_dim)
         step = build_step(config, *dims, device)
+        assert isinstance(step.trainer, PEARLTrainer), "the plain step has a value function"
         plain = partial(_plain_step, PlainUpdate(step.trainer), step)
         products = partial(run_all, update_products(config, *dims, device, torch.float32))
         calls = {

@@ -145,6 +145,7 @@ def test_overrides_are_json_or_text(write):
             ["embedding_mini_batch_size", "embedding_batch_size = 64", "got 32"],
         ),
         ("algo_params.recurrent=1 algo_params.encoder=mlp", ["algo_params.recurrent", '"recurrent"', '"mlp"']),
+        ("algo_params.auto_alpha=true", ["auto_alpha", '"twin_q"', '"v"']),
         ("algo_params.encoder=attention encoder_size=30", ["encoder_size", "multiple of 4", "got 30"]),
         ("seed=-1", ["seed", "-1"]),
         ("net_size", ["--set net_size", "dotted.key=value"]),

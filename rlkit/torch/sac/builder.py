@@ -16,6 +16,8 @@ from rlkit.torch.recurrent_encoder import RecurrentEncoder
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.pearl import Critics, PEARLTrainer
 from rlkit.torch.sac.policies import TanhGaussianPolicy
+from rlkit.torch.sac.trainer import Trainer
+from rlkit.torch.sac.twin_q import TwinQTrainer, with_targets
 
 WEIGHTS_SUFFIX = ".pth"
 ENCODERS: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
@@ -27,7 +29,7 @@ ENCODERS: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
 
 def build_pearl(
     config: Config, obs_dim: int, action_dim: int, device: torch.device, generator: torch.Generator
-) -> PEARLTrainer:
+) -> Trainer:
     """Networks with fresh weights from `generator` (a CPU one), or from `path_to_weights`, on `device`.
 
     Raises:
@@ -44,7 +46,9 @@ def build_pearl(
     )
     for network in (agent, *critics):
         network.to(device)
-    trainer = PEARLTrainer(agent, critics, config.algo_params)
+    trainer: Trainer = PEARLTrainer(agent, critics, config.algo_params)
+    if config.algo_params.critic == "twin_q":
+        trainer = TwinQTrainer(agent, with_targets(critics.qf1, critics.qf2), config.algo_params)
     if config.path_to_weights is not None:
         load_weights(trainer, Path(config.path_to_weights))
     return trainer
@@ -95,7 +99,7 @@ def build_agent(
     return PEARLAgent(encoder, policy, latent_size)
 
 
-def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
+def save_weights(trainer: Trainer, folder: Path) -> None:
     """Write one `NAME.pth` per network, each replaced atomically."""
     for name, network in trainer.networks().items():
         target = folder / f"{name}{WEIGHTS_SUFFIX}"
@@ -104,7 +108,7 @@ def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
         temporary.replace(target)
 
 
-def load_weights(trainer: PEARLTrainer, folder: Path) -> None:
+def load_weights(trainer: Trainer, folder: Path) -> None:
     """Read the networks' weights from `folder`; weights saved on a GPU load anywhere.
 
     Raises:

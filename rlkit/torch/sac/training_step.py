@@ -15,7 +15,7 @@ from rlkit.core.errors import NonFiniteError, RunError
 from rlkit.core.records import Batch, IndexArray
 from rlkit.torch.cuda_graph import GraphedCall
 from rlkit.torch.encoders import Context
-from rlkit.torch.sac.pearl import Metrics, Noise, PEARLTrainer
+from rlkit.torch.sac.trainer import Metrics, Noise, Trainer
 
 GPU_CHECK_INTERVAL = 100  # steps between looks at the losses; each look waits for the GPU
 PREDICTIONS = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
@@ -49,7 +49,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        trainer: PEARLTrainer,
+        trainer: Trainer,
         replay: Replay,
         draw_context: ContextSource,
         train_tasks: IndexArray,
@@ -196,7 +196,10 @@ class TrainingStep:
     def _draw_noise(self, action: Tensor) -> Noise:
         device, latent = action.device, self.trainer.agent.latent_size
         z = torch.randn(action.shape[0], latent, generator=self._generator, device=device)
-        return Noise(z, torch.randn(action.shape, generator=self._generator, device=device))
+        num_actions = 2 if self.trainer.needs_next_action else 1
+        return Noise(
+            z, *(torch.randn(action.shape, generator=self._generator, device=device) for _ in range(num_actions))
+        )
 
 
 def _scalars(metrics: Metrics) -> Metrics:
