@@ -1,0 +1,107 @@
+"""scripts/run_ablation.py as a user calls it, and the arms that it finds."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rlkit.core.config import flat, load_config
+
+ROOT = Path(__file__).parent.parent
+ARMS = sorted((ROOT / "configs/ablations").glob("*.json"))
+SWITCHES = {
+    "recurrent": {"encoder", "context_sampling"},
+    "context": {"context_source"},
+    "deterministic": {"use_information_bottleneck"},
+    "attention": {"encoder"},
+    "critic": {"critic", "auto_alpha"},
+    "kl": {"kl_reduction"},
+    "evaluation": {"num_trajs_per_eval"},
+}
+TINY = {
+    "env_name": "point-robot",
+    "net_size": 8,
+    "encoder_size": 8,
+    "algo_params": {
+        "num_iterations": 1,
+        "num_initial_steps": 10,
+        "num_steps_prior": 10,
+        "num_extra_rl_steps_posterior": 0,
+        "num_train_steps_per_itr": 1,
+        "num_steps_per_eval": 20,
+        "max_path_length": 10,
+        "batch_size": 8,
+        "embedding_batch_size": 8,
+        "embedding_mini_batch_size": 8,
+    },
+}
+
+
+@pytest.fixture
+def run_ablation(monkeypatch, tmp_path):
+    """The script over two tiny arms, `tiny.one` and `tiny.two`; results go below tmp_path/output."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import run_ablation
+
+    configs = tmp_path / "ablations"
+    configs.mkdir()
+    for arm, latent_size in (("one", 1), ("two", 2)):
+        (configs / f"tiny.{arm}.json").write_text(json.dumps({**TINY, "latent_size": latent_size}))
+    monkeypatch.setattr(run_ablation, "CONFIGS", configs)
+    output = f"util_params.base_log_dir={json.dumps(str(tmp_path / 'output'))}"
+
+    def run(*arguments):
+        return CliRunner().invoke(run_ablation.main, [*arguments, "--cpu", "--set", output])
+
+    return run
+
+
+def test_every_ablation_has_its_arms_and_they_differ_in_its_switch_alone():
+    assert {path.name.partition(".")[0] for path in ARMS} == SWITCHES.keys()
+    for name, switch in SWITCHES.items():
+        arms = [flat(load_config(path).model_dump()) for path in ARMS if path.name.startswith(f"{name}.")]
+        assert len(arms) >= 2
+        differing = {key for key in arms[0] if len({str(arm[key]) for arm in arms}) > 1}
+        assert differing == {f"algo_params.{key}" for key in switch}, name
+
+
+def test_all_arms_run_with_all_seeds_and_are_not_run_twice(run_ablation, tmp_path):
+    result = run_ablation("tiny", "--seeds", "2", "--jobs", "2")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "output/point-robot"
+    names = [f"tiny.{arm}-s{seed}" for seed in (0, 1) for arm in ("one", "two")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    for name in names:
+        variant = json.loads((folder / name / "variant.json").read_text())
+        assert (variant["latent_size"], variant["seed"]) == (1 if ".one-" in name else 2, int(name[-1]))
+        assert variant["util_params"]["num_threads"] >= 1  # two at a time: each its share
+        assert json.loads((folder / name / "status.json").read_text())["state"] == "finished"
+    last = result.output.splitlines()[-1]
+    assert last.startswith("one figure of all: scripts/plot.py ")
+    assert [Path(word).name for word in last.split()[5:]] == names
+
+    again = run_ablation("tiny", "--seeds", "2")
+    assert again.exit_code == 0
+    assert again.output.count("finished already") == 4
+
+
+def test_a_failing_run_is_named_and_the_others_go_on(run_ablation, tmp_path):
+    (tmp_path / "ablations/tiny.one.json").write_text(json.dumps({**TINY, "path_to_weights": "nowhere"}))
+    result = run_ablation("tiny", "--seeds", "1", "--jobs", "2")
+    assert result.exit_code == 1
+    assert "tiny.one-s0: error: path_to_weights" in result.output
+    assert "tiny.two-s0: finished" in result.output
+
+
+def test_an_unknown_name_lists_the_choices(run_ablation):
+    result = run_ablation("timy")
+    assert result.exit_code == 2
+    assert result.output.strip() == "error: unknown ablation 'timy'; choose one of tiny"
+
+
+def test_a_wrong_setting_is_said_before_anything_starts(run_ablation, tmp_path):
+    result = run_ablation("tiny", "--set", "algo_params.meta_bach=3")
+    assert result.exit_code == 2
+    assert "'algo_params.meta_batch'" in result.output
+    assert not (tmp_path / "output").exists()
