@@ -16,7 +16,7 @@ quickstart: install
 	$(BIN)/python launch_experiment.py configs/quickstart.json
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Small networks gain nothing from a second thread, and threads that spin slow other processes down. In the
+# environment, so that the processes that tests start have it too, and before torch reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 

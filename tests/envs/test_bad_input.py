@@ -15,7 +15,7 @@ def test_unknown_id_lists_the_ids():
 
 def test_unknown_parameter_lists_the_parameters():
     with pytest.raises(
-        ValueError, match=r"'ant-dir' has no parameter 'forwards'; it takes .*forward_backward.*n_tasks"
+        ValueError, match=r"'ant-dir' has no parameter 'forwards'; the nearest is 'forward_backward' of .*n_tasks"
     ):
         envs.make_env("ant-dir", 1, forwards=True)
 
