@@ -22,11 +22,16 @@ def walk_to_the_centre(tasks, max_path_length=20):
     return total.mean()
 
 
+RECURRENT = ["algo_params.encoder=recurrent", "algo_params.context_sampling=trajectories"]
+
+
 @pytest.mark.slow
-def test_a_third_of_the_quickstart_adapts_to_unseen_goals(tmp_path):
+@pytest.mark.parametrize(("num_iterations", "settings"), [(14, []), (12, RECURRENT)], ids=["mlp", "recurrent"])
+def test_a_third_of_the_quickstart_adapts_to_unseen_goals(tmp_path, num_iterations, settings):
     arguments = ["configs/quickstart.json", "--cpu", "--seed", "0", "--name", "run"]
     arguments += ["--set", f"util_params.base_log_dir={json.dumps(str(tmp_path))}"]
-    arguments += ["--set", "algo_params.num_iterations=14"]
+    for setting in (f"algo_params.num_iterations={num_iterations}", *settings):
+        arguments += ["--set", setting]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rlkit.core.config import flat, load_config
+from rlkit.core.config import AlgoParams, flat, load_config
 
 ROOT = Path(__file__).parent.parent
 ARMS = sorted((ROOT / "configs/ablations").glob("*.json"))
@@ -105,3 +105,19 @@ def test_a_wrong_setting_is_said_before_anything_starts(run_ablation, tmp_path):
     assert result.exit_code == 2
     assert "'algo_params.meta_batch'" in result.output
     assert not (tmp_path / "output").exists()
+
+
+def test_the_page_tells_defaults_and_arms():
+    about_settings, _, about_arms = (ROOT / "docs/ablations.md").read_text().partition("## Run one")
+
+    def rows(text):
+        cells = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("| `")]
+        return {name.strip("`"): value.replace("`", "") for name, value, *_ in cells}
+
+    algo = AlgoParams().model_dump()
+    defaults = rows(about_settings)
+    assert defaults == {name: json.dumps(algo[name]) for name in defaults}
+    assert defaults.keys() >= {key for switch in SWITCHES.values() for key in switch}
+    arms = {name: sorted(listed.split(", ")) for name, listed in rows(about_arms).items()}
+    stems = [path.stem.partition(".") for path in ARMS]
+    assert arms == {name: sorted(arm for start, _, arm in stems if start == name) for name in SWITCHES}
