@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from rlkit.core.config import Config, debug_version, flat, load_config, resumed_config
+from rlkit.core.config import Config
+from rlkit.core.config_files import debug_version, flat, load_config, resumed_config
 from rlkit.core.errors import NonFiniteError, RunError, StopRequested, UserError, one_line
 from rlkit.core.experiment import VARIANT_FILE, check_tasks, find_run
 

@@ -13,7 +13,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.core.config import Config, load_config, make_config
+from rlkit.core.config import Config
+from rlkit.core.config_files import load_config
+from rlkit.core.config_rules import make_config
 from rlkit.core.errors import UserError
 
 if TYPE_CHECKING:

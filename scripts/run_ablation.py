@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import click
 
-from rlkit.core.config import load_config
+from rlkit.core.config_files import load_config
 from rlkit.core.errors import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from launch_experiment import build_parts, main, make_envs
-from rlkit.core.config import debug_version, load_config
+from rlkit.core.config_files import debug_version, load_config
 from rlkit.core.display import ConsoleDisplay
 from rlkit.core.signals import StopSignal
 

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import launch_experiment
-from rlkit.core.config import Config, known_keys, load_config
+from rlkit.core.config import Config
+from rlkit.core.config_files import load_config
+from rlkit.core.config_rules import known_keys
 from rlkit.core.errors import UserError
 
 SCALARS = st.one_of(

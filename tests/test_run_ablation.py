@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rlkit.core.config import AlgoParams, flat, load_config
+from rlkit.core.config import AlgoParams
+from rlkit.core.config_files import flat, load_config
 
 ROOT = Path(__file__).parent.parent
 ARMS = sorted((ROOT / "configs/ablations").glob("*.json"))
@@ -66,29 +67,47 @@ def test_every_ablation_has_its_arms_and_they_differ_in_its_switch_alone():
         assert differing == {f"algo_params.{key}" for key in switch}, name
 
 
-def test_all_arms_run_with_all_seeds_and_are_not_run_twice(run_ablation, tmp_path):
-    result = run_ablation("tiny", "--seeds", "2", "--jobs", "2")
+def test_seeds_come_one_after_the_other_each_with_all_arms(run_ablation, tmp_path):
+    import run_ablation as script
+
+    runs = script.plan("tiny", 2, (f"util_params.base_log_dir={tmp_path}",))
+    assert [run.name for run in runs] == ["tiny.one-s0", "tiny.two-s0", "tiny.one-s1", "tiny.two-s1"]
+    assert [run.seed for run in runs] == [0, 0, 1, 1]
+    assert runs[0].folder == tmp_path / "point-robot/tiny.one-s0"
+
+
+def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
+    import run_ablation as script
+
+    monkeypatch.setattr(script.os, "cpu_count", lambda: 8)
+    assert script.thread_settings(1) == []
+    assert script.thread_settings(3) == ["util_params.num_threads=2"]
+    assert script.thread_settings(20) == ["util_params.num_threads=1"]
+
+
+def test_all_arms_run_and_are_not_run_twice(run_ablation, tmp_path):
+    result = run_ablation("tiny", "--seeds", "1", "--jobs", "2", "--set", "util_params.plots=false")
     assert result.exit_code == 0, result.output
     folder = tmp_path / "output/point-robot"
-    names = [f"tiny.{arm}-s{seed}" for seed in (0, 1) for arm in ("one", "two")]
+    names = ["tiny.one-s0", "tiny.two-s0"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     for name in names:
         variant = json.loads((folder / name / "variant.json").read_text())
-        assert (variant["latent_size"], variant["seed"]) == (1 if ".one-" in name else 2, int(name[-1]))
+        assert (variant["latent_size"], variant["seed"]) == (1 if ".one-" in name else 2, 0)
         assert variant["util_params"]["num_threads"] >= 1  # two at a time: each its share
         assert json.loads((folder / name / "status.json").read_text())["state"] == "finished"
     last = result.output.splitlines()[-1]
     assert last.startswith("one figure of all: scripts/plot.py ")
     assert [Path(word).name for word in last.split()[5:]] == names
 
-    again = run_ablation("tiny", "--seeds", "2")
+    again = run_ablation("tiny", "--seeds", "1")
     assert again.exit_code == 0
-    assert again.output.count("finished already") == 4
+    assert again.output.count("finished already") == 2
 
 
 def test_a_failing_run_is_named_and_the_others_go_on(run_ablation, tmp_path):
     (tmp_path / "ablations/tiny.one.json").write_text(json.dumps({**TINY, "path_to_weights": "nowhere"}))
-    result = run_ablation("tiny", "--seeds", "1", "--jobs", "2")
+    result = run_ablation("tiny", "--seeds", "1", "--jobs", "2", "--set", "util_params.plots=false")
     assert result.exit_code == 1
     assert "tiny.one-s0: error: path_to_weights" in result.output
     assert "tiny.two-s0: finished" in result.output

@@ -41,7 +41,8 @@ class EpisodeTable:
         bounds[count + 1] = bounds[count] + length
         oldest = bounds[count + 1] - self._capacity
         first = min(int(np.searchsorted(bounds[: count + 1], oldest)), count)
-        bounds[: count + 2 - first] = bounds[first : count + 2]
+        if first:
+            bounds[: count + 2 - first] = bounds[first : count + 2]
         bounds[0] = max(bounds[0], oldest)
         self._host_count[task] = count + 1 - first
 

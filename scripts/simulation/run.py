@@ -12,7 +12,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from envs import MetaEnv, is_native, make_env
-from rlkit.core.config import Config, make_config
+from rlkit.core.config import Config
+from rlkit.core.config_rules import make_config
 from rlkit.core.errors import UserError
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.core.experiment import TASKS_FILE

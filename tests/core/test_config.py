@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rlkit.core.config import debug_version, load_config
+from rlkit.core.config_files import debug_version, load_config
 from rlkit.core.errors import UserError
 
 # The reference's file for the sparse point robot, `1` for true included.

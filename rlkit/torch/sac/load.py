@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from rlkit.core.config import Config, load_config
+from rlkit.core.config import Config
+from rlkit.core.config_files import load_config
 from rlkit.core.errors import UserError
 from rlkit.core.experiment import VARIANT_FILE
 from rlkit.core.records import FloatArray
