@@ -67,3 +67,46 @@ def test_adaptation_uses_the_evaluations_own_transitions_alone(switch):
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one.returns, other.returns)
         np.testing.assert_array_equal(one.z_mean, other.z_mean)
+
+
+def test_a_run_with_every_switch_resumes_exactly(tmp_path):
+    """Episode bounds in the buffers, target critics and temperature come back with the rest."""
+    switches = ["algo_params.encoder=recurrent", "algo_params.context_sampling=trajectories"]
+    switches += ["algo_params.critic=twin_q", "algo_params.auto_alpha=true", "algo_params.context_source=replay"]
+    switches += ["algo_params.num_trajs_per_eval=3", "algo_params.num_train_steps_per_itr=3"]
+    switches += [*SMALL, "algo_params.num_initial_steps=40", "n_train_tasks=4", "util_params.plots=false"]
+    switches += [f"util_params.base_log_dir={json.dumps(str(tmp_path))}"]
+
+    def launch(*arguments):
+        result = CliRunner().invoke(main, ["--cpu", *arguments])
+        assert result.exit_code == 0, result.output
+
+    def rows(name):
+        with (tmp_path / f"point-robot/{name}/progress.csv").open() as file:
+            return [{key: row[key] for key in row if "(s)" not in key} for row in csv.DictReader(file)]
+
+    config = str(ROOT / "configs/point-robot.json")
+    for name, iterations in (("whole", 4), ("resumed", 2)):
+        settings = overrides([*switches, f"algo_params.num_iterations={iterations}"])
+        launch(config, "--seed", "5", "--name", name, *settings)
+    launch("--resume", str(tmp_path / "point-robot/resumed"), "--set", "algo_params.num_iterations=4")
+    assert rows("resumed") == rows("whole")
+    assert list(rows("whole")[0])[-2:] == ["Alpha", "Alpha Loss"]
+
+
+def test_without_bottleneck_exploration_and_belief_are_deterministic():
+    """z is 0 before any context, so that all runs begin alike from the same start; the belief has no spread."""
+    settings = [*SMALL, "algo_params.use_information_bottleneck=false", "seed=5", "algo_params.num_evals=2"]
+    config = load_config(ROOT / "configs/sparse-point-robot.json", settings)
+    env, eval_env = make_envs(config), make_envs(config)
+    algorithm = build_parts(config, env, eval_env, torch.device("cpu"), ConsoleDisplay(1), StopSignal()).algorithm
+    with torch.no_grad():  # fresh output layers make every z 0
+        algorithm._evaluator._agent.context_encoder.last_fc.weight.normal_(generator=torch.Generator().manual_seed(0))
+    adaptation = algorithm._evaluator.adapt(np.array([80, 80, 90]))
+    explored = [round_.paths.obs for round_ in adaptation.rounds if round_.number < 2]
+    for obs in explored:
+        np.testing.assert_array_equal(obs, np.broadcast_to(obs[:1], obs.shape))
+    np.testing.assert_array_equal(explored[0], explored[1])
+    assert not np.array_equal(adaptation.rounds[2].paths.obs[0], explored[0][0])  # z is the context's mean output
+    assert (adaptation.z_var == 0).all()
+    assert (adaptation.z_mean != 0).any()
