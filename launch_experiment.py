@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from envs import MetaEnv, Task
     from rlkit.core.display import ConsoleDisplay
+    from rlkit.core.logger import RunLogger
     from rlkit.core.rl_algorithm import MetaRLAlgorithm
     from rlkit.core.signals import StopSignal
     from rlkit.data_management.experience import Experience
@@ -177,6 +179,8 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
                 if util.checkpoint_interval and (result.number + 1) % util.checkpoint_interval == 0:
                     saver.save(logger.place)
                 display.iteration_done(result.row)
+                if util.video_interval and result.number % util.video_interval == 0:
+                    film_iteration(config, folder, result.number, logger, display)
             logger.write_hyperparameters(flat(config.model_dump()), result.row)
         except StopRequested:
             if util.checkpoint_interval:
@@ -190,6 +194,26 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
     display.summary(folder)
     for picture in write_report(folder) if util.plots else ():
         display.say(f"plot    {picture}")
+
+
+def film_iteration(config: Config, folder: Path, number: int, logger: RunLogger, display: ConsoleDisplay) -> None:
+    """Film an adaptation to the last test task with the weights on disk, for tensorboard and `videos/`.
+
+    In a process of its own: drawing needs OpenGL, whose troubles are then not the run's.
+    """
+    from rlkit.viz.gif import gif_of
+
+    task = config.env_params.n_tasks - 1
+    script = Path(__file__).parent / "scripts" / "sim_policy.py"
+    result_file = folder / "videos" / f"iteration_{number}.json"
+    result_file.parent.mkdir(exist_ok=True)
+    command = [sys.executable, str(script), str(folder), "--task", str(task), "--video", "--output", str(result_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        display.say(f"no film of iteration {number}: {done.stderr.strip()}")
+        return
+    film = (folder / "videos" / f"task_{task}.mp4").replace(folder / "videos" / f"iteration_{number}.mp4")
+    logger.write_film(number, f"task_{task}", *gif_of(film))
 
 
 def announce(config: Config, folder: Path, iterations: int, display: ConsoleDisplay) -> None:

@@ -120,6 +120,17 @@ def test_pictures_and_hyperparameters_are_drawn(launch, tmp_path):
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
+def test_films_are_made_every_so_many_iterations(launch, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = debug_run(launch, tmp_path, "point-robot", "--set", "util_params.video_interval=2")
+    assert [path.name for path in (folder / "videos").glob("*.mp4")] == ["iteration_0.mp4"]
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    (film,) = events.Images("evaluation/task_99")
+    assert film.encoded_image_string.startswith(b"GIF89a")
+
+
 def test_viskit_reads_a_run(launch, tmp_path):
     assert viskit_problems(debug_run(launch, tmp_path, "point-robot")) == []
 

@@ -146,6 +146,7 @@ class UtilParams(Section):
     precision: Literal["float32", "tf32", "bf16"] = "float32"  # of matrix products in training; float32 is exact
     compile: Literal["auto", "on", "off"] = "auto"  # auto: CUDA graphs on a GPU; on: torch.compile too; off: neither
     plots: bool = True  # draw a run's pictures: plots/ at its end, and some for tensorboard at each evaluation
+    video_interval: int = Field(0, ge=0)  # iterations from one film of a test task to the next; 0: no films
     debug: bool = False  # a tiny run into [ENV]/debug
     docker: bool = False  # results go below /mounts/output, the reference's volume
 

@@ -22,6 +22,7 @@ MAY_CHANGE_ON_RESUME = (
     "util_params.keep_checkpoints",
     "util_params.on_nan",
     "util_params.plots",
+    "util_params.video_interval",
 )
 """Settings that a resumed run may have otherwise: how long, on what, what is written. The rest makes the numbers."""
 

@@ -132,6 +132,15 @@ class RunLogger:
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
             self._tensorboard.add_image(f"evaluation/{name}", picture, number, dataformats="HWC")
 
+    def write_film(self, number: int, name: str, gif: bytes, width: int, height: int) -> None:
+        """Show an animation among tensorboard's images."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
+        summary = Summary(value=[Summary.Value(tag=f"evaluation/{name}", image=image)])
+        self._tensorboard._get_file_writer().add_summary(summary, number)  # add_video would need moviepy
+        self._tensorboard.flush()
+
     def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
         """Keep the inputs of a step that went wrong; returns the file."""
         path = self.folder / "nan_dump.npz"
