@@ -185,4 +185,6 @@ def _weights(networks: Rates) -> list[nn.Parameter]:
 
 def _adam(networks: Rates) -> torch.optim.Adam:
     """Adam over several networks; it treats every weight by itself, so one serves all."""
-    return torch.optim.Adam([{"params": list(net.parameters()), "lr": lr} for net, lr in networks], fused=True)
+    groups = [{"params": list(net.parameters()), "lr": lr} for net, lr in networks]
+    on_gpu = next(networks[0][0].parameters()).is_cuda  # where a step may be captured as a CUDA graph
+    return torch.optim.Adam(groups, fused=True, capturable=on_gpu)
