@@ -30,7 +30,8 @@ ENV_CONFIGS = (*PHYSICS_CONFIGS, "cheetah-dir", "ant-goal", "hopper-rand-params"
 LANES = (30,)
 SECONDS_PER_CASE = 8.0
 PRINTED_WIDTH = 150  # where there is no terminal
-SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory")
+SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling")
+USUAL_SECTIONS = SECTIONS[:-1]  # how cost scales is measured when asked for
 Cases = Iterator[tuple[str, "Case"]]
 
 
@@ -47,13 +48,13 @@ Cases = Iterator[tuple[str, "Case"]]
 def main(
     sections: tuple[str, ...], config_path: Path | None, json_path: Path | None, device_name: str, seconds: float
 ) -> None:
-    """Run the sections named, or all."""
+    """Run the sections named, or all but `scaling`."""
     try:
         device = _device(device_name)
         figures = {}
         console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
         console.print(_machine(device), highlight=False)
-        for section in sections or SECTIONS:
+        for section in sections or USUAL_SECTIONS:
             cases = dict(_shown(console, section, _measure(section, config_path, device, seconds)))
             figures[section] = {name: case.as_json() for name, case in cases.items()}
         if json_path is not None:
@@ -99,7 +100,7 @@ def _processor() -> str:
 
 
 def _measure(section: str, config_path: Path | None, device: torch.device, seconds: float) -> Cases:
-    from benchmarks import env_overhead, iteration, memory, sampling, update
+    from benchmarks import env_overhead, iteration, memory, sampling, scaling, update
 
     if section == "update":
         small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
@@ -110,6 +111,8 @@ def _measure(section: str, config_path: Path | None, device: torch.device, secon
         return env_overhead.measure(_configs(ENV_CONFIGS, config_path))
     if section == "iteration":
         return iteration.measure(_configs(("cheetah-vel",), config_path), device)
+    if section == "scaling":
+        return scaling.measure(next(iter(_configs(("cheetah-vel",), config_path).values())), device, seconds / 2)
     return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path))
 
 

@@ -21,35 +21,51 @@ from rlkit.torch.sac.builder import build_pearl
 from rlkit.torch.sac.pearl import PEARLTrainer
 from rlkit.torch.sac.training_step import TrainingStep
 
+STEPS_ON_GPU = 100  # timed together there: they are launched without waiting for one another
 STEPS_STORED = 1000  # transitions per task that the batches are drawn from
 
 
-def measure(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
+def measure(
+    configs: Mapping[str, Config], device: torch.device, seconds: float, *, beside: bool = True
+) -> Iterator[tuple[str, Case]]:
     """Time the step of each config, sampling of its batches included; yields cases as they are done.
 
-    The limit is the fastest way that the library has on this machine for the products, at float32 accuracy.
+    The limit is the fastest way that the library has on this machine for the products, at float32 accuracy. `beside`
+    measures a plain step and one in bfloat16 too.
     """
     paths = {"default": "highest"}
     if device.type == "cpu" and use_fast_float32_products():
         paths["ours"] = "medium"
+    ours = paths.get("ours", "highest")
     for name, config in configs.items():
         env = make_env(config.env_name, 1, **config.env_params.model_dump())
         dims = (env.observation_dim, env.action_dim)
         step = build_step(config, *dims, device)
-        assert isinstance(step.trainer, PEARLTrainer), "the plain step has a value function"
-        plain = partial(_plain_step, PlainUpdate(step.trainer), step)
+        calls = {"step": partial(_with_precision, ours, partial(_run, step))}
+        if beside:
+            assert isinstance(step.trainer, PEARLTrainer), "the plain step has a value function"
+            plain = partial(_plain_step, PlainUpdate(step.trainer), step)
+            calls["plain"] = partial(_with_precision, "highest", plain)
+            calls["bf16"] = partial(_run, build_step(config, *dims, device, precision="bf16"))
         products = partial(run_all, update_products(config, *dims, device, torch.float32))
-        calls = {
-            "step": partial(_with_precision, paths.get("ours", "highest"), step.step),
-            "plain": partial(_with_precision, "highest", plain),
-        }
         for path, precision in paths.items():
             calls[f"products, {path}"] = partial(_with_precision, precision, products)
         timings = interleave(calls, seconds=seconds, device=device)
         limit = min((key for key in calls if key.startswith("products")), key=timings.median)
         speed = gigaflop(config, *dims) / timings.median(limit)
-        yield name, _case(timings, "step", limit, f"limit: {limit}, {speed:,.0f} GFLOP/s")
-        yield f"{name}, plain", _case(timings, "plain", limit, "the step as first written, library defaults")
+        yield name, _case(timings, "step", limit, f"limit: {limit}, {speed:,.0f} GFLOP/s", device)
+        if beside:
+            yield f"{name}, plain", _case(timings, "plain", limit, "as first written, library defaults", device)
+            share = timings.ratio("bf16", "step")
+            yield f"{name}, bf16", _case(timings, "bf16", limit, f"{share:.2f} of the float32 step's time", device)
+
+
+def _run(step: TrainingStep) -> None:
+    step.run(1 if step.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, _nothing)
+
+
+def _nothing() -> None:
+    """After each step: nothing to do."""
 
 
 def _plain_step(plain: PlainUpdate, step: TrainingStep) -> None:
@@ -63,14 +79,16 @@ def _with_precision(precision: str, call: Callable[[], object]) -> None:
     call()
 
 
-def _case(timings: Timings, name: str, limit: str, note: str) -> Case:
-    rate = f"{1 / timings.median(name):,.1f} steps/s {timings.spread(name)}"
-    return Case(
-        1e3 * timings.median(name), 1e3 * timings.median(limit), "ms", f"{rate}; {note}", timings.ratio(name, limit)
-    )
+def _case(timings: Timings, name: str, limit: str, note: str, device: torch.device) -> Case:
+    steps = STEPS_ON_GPU if device.type == "cuda" and name != "plain" else 1
+    value, bound = 1e3 * timings.median(name) / steps, 1e3 * timings.median(limit)
+    note = f"{1e3 / value:,.1f} steps/s {timings.spread(name)}; {note}"
+    return Case(value, bound, "ms", note, timings.ratio(name, limit) / steps)
 
 
-def build_step(config: Config, obs_dim: int, action_dim: int, device: torch.device) -> TrainingStep:
+def build_step(
+    config: Config, obs_dim: int, action_dim: int, device: torch.device, precision: str = "float32"
+) -> TrainingStep:
     """A training step as the launcher builds it, on random data."""
     trainer = build_pearl(config, obs_dim, action_dim, device, torch.Generator().manual_seed(0))
     algo, tasks = config.algo_params, np.arange(config.n_train_tasks)
@@ -89,7 +107,7 @@ def build_step(config: Config, obs_dim: int, action_dim: int, device: torch.devi
     for buffer in (replay, encoder):
         buffer.add(random_paths(tasks, obs_dim, action_dim))
     generator = torch.Generator(device).manual_seed(0)
-    return TrainingStep(trainer, replay, ContextSampler(encoder, algo), tasks, algo, generator)
+    return TrainingStep(trainer, replay, ContextSampler(encoder, algo), tasks, algo, generator, precision=precision)
 
 
 def random_paths(tasks: np.ndarray, obs_dim: int, action_dim: int) -> Paths:
