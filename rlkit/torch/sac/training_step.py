@@ -160,7 +160,8 @@ class TrainingStep:
         all_metrics = []
         with self._autocast():
             for batch, context, noise in self.draw():
-                self._drawn = {**batch._asdict(), "z_noise": noise.z, "action_noise": noise.action}
+                draws = {f"{name}_noise": draw for name, draw in noise._asdict().items() if draw is not None}
+                self._drawn = {**batch._asdict(), **draws}
                 all_metrics.append(self.trainer.update(batch, context, noise))
         return all_metrics
 
