@@ -30,7 +30,11 @@ SWITCHES = {
     "temperature": ["algo_params.critic=twin_q", "algo_params.auto_alpha=true", "algo_params.kl_reduction=mean"],
     "deterministic RNN": ["algo_params.use_information_bottleneck=false", "algo_params.encoder=recurrent"],
 }
-KINDS = ["point-robot", "sparse-point-robot", "walker-rand-params"]  # dense; sparse; episodes end early, next_obs
+KINDS = [
+    "point-robot",
+    "sparse-point-robot",
+    pytest.param("walker-rand-params", marks=pytest.mark.slow),
+]  # dense; sparse; episodes end early, next_obs
 
 
 def overrides(settings):

@@ -27,11 +27,13 @@ def outputs():
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
+@pytest.mark.slow
 def test_it_draws_its_pictures_and_complains_of_nothing(outputs):
     assert sum("image/png" in output.get("data", {}) for output in outputs) == NUM_PICTURES
     assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
 
 
+@pytest.mark.slow
 def test_the_agent_adapts(outputs):
     printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
     found, goals = map(int, re.search(r"found for (\d+) of (\d+) goals", printed).groups())

@@ -78,7 +78,7 @@ def stop_at(monkeypatch, number):
     monkeypatch.setattr(StopSignal, "check", check)
 
 
-@pytest.mark.parametrize("env", ["point-robot", "cheetah-vel"])
+@pytest.mark.parametrize("env", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.slow)])
 def test_stopping_at_any_look_changes_nothing(start, monkeypatch, env):
     """Stops after one more look each time, wherever that is: collecting, training, between iterations."""
     result, whole = start(env, "whole")

@@ -85,6 +85,7 @@ def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
     assert script.thread_settings(20) == ["util_params.num_threads=1"]
 
 
+@pytest.mark.slow
 def test_all_arms_run_and_are_not_run_twice(run_ablation, tmp_path):
     result = run_ablation("tiny", "--seeds", "1", "--jobs", "2", "--set", "util_params.plots=false")
     assert result.exit_code == 0, result.output
@@ -105,6 +106,7 @@ def test_all_arms_run_and_are_not_run_twice(run_ablation, tmp_path):
     assert again.output.count("finished already") == 2
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_named_and_the_others_go_on(run_ablation, tmp_path):
     (tmp_path / "ablations/tiny.one.json").write_text(json.dumps({**TINY, "path_to_weights": "nowhere"}))
     result = run_ablation("tiny", "--seeds", "1", "--jobs", "2", "--set", "util_params.plots=false")

@@ -57,7 +57,10 @@ def simulated(simulate, folder, *arguments):
     return json.loads((folder / "sim_policy.json").read_text()), result.output
 
 
-@pytest.mark.parametrize("env", ["point-robot", "sparse-point-robot", "cheetah-vel", "walker-rand-params"])
+@pytest.mark.parametrize(
+    "env",
+    ["point-robot", "sparse-point-robot", "cheetah-vel", pytest.param("walker-rand-params", marks=pytest.mark.slow)],
+)
 def test_the_numbers_are_the_trainings(simulate, runs, tmp_path, env):
     folder = Path(shutil.copytree(runs(env), tmp_path / "run"))
     result, _ = simulated(simulate, folder)
