@@ -77,6 +77,7 @@ def test_it_means_what_our_config_means(reference_file, name):
     assert theirs == ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cheetah-vel", "walker-rand-params", "sparse-point-robot"])
 def test_it_runs_and_leaves_the_references_files(reference_file, tmp_path, name):
     output = f"util_params.base_log_dir={json.dumps(str(tmp_path / 'output'))}"
