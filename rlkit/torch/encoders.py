@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -26,7 +27,7 @@ Context: TypeAlias = Tensor | ContextPiece
 """What a belief is inferred from: transitions (tasks, context, context_dim), or a later piece of such a context."""
 
 
-class ContextEncoder(nn.Module):
+class ContextEncoder(nn.Module, ABC):
     """What every encoder can do; none of them remembers a context from one call to the next.
 
     Attributes:
@@ -37,6 +38,7 @@ class ContextEncoder(nn.Module):
     context_dim: int
     probabilistic: bool
 
+    @abstractmethod
     def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
         """q(z|c).
 
@@ -45,7 +47,6 @@ class ContextEncoder(nn.Module):
             length: (tasks,) transitions that count in each task, the first ones, at least one; None counts all.
             state: what `state_after` gave for the transitions before these; None where these are the first.
         """
-        raise NotImplementedError
 
     def state_after(self, context: Tensor, state: EncoderState | None = None) -> EncoderState | None:
         """What to tell `infer` of `context` when it encodes the transitions that follow, without gradient.

@@ -5,6 +5,7 @@ Gradient routes: the critics' loss and the KL reach the encoder; value and polic
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ class Noise(NamedTuple):
     next_action: Tensor | None = None  # (tasks, batch, action_dim), for a trainer that `needs_next_action`
 
 
-class Trainer:
+class Trainer(ABC):
     """Owns critics and optimizers; changes the agent's weights.
 
     Attributes:
@@ -73,9 +74,9 @@ class Trainer:
         self._critic_loss = torch.compile(self.critic_loss)
         self._actor_loss = torch.compile(self.actor_loss)
 
+    @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
         """All networks by the names of their weight files."""
-        raise NotImplementedError
 
     def update(self, batch: Batch, context: Context, noise: Noise) -> Metrics:
         """One meta-gradient step; the order of its parts matters.
@@ -96,17 +97,17 @@ class Trainer:
             torch._foreach_lerp_(self._target_weights, self._followed_weights, self.params.soft_target_tau)
         return metrics | actor_metrics
 
+    @abstractmethod
     def critic_loss(self, batch: Batch, context: Context, noise: Noise) -> tuple[Tensor, Tensor, Metrics]:
         """What trains the critics and, through z, the encoder: Bellman residuals plus the information bottleneck.
 
         Returns:
             The loss, z (tasks, batch, latent) with its gradient, metrics.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def actor_loss(self, obs: Tensor, z: Tensor, noise: Tensor) -> tuple[Tensor, Metrics]:
         """What trains the policy, and what else learns from its actions; the critics get nothing."""
-        raise NotImplementedError
 
     def _belief_and_z(self, batch: Batch, context: Context, noise: Tensor) -> tuple[Belief, Tensor]:
         """q(z|c), and one z per task that all its rows share, (tasks, batch, latent)."""
