@@ -232,7 +232,6 @@ def make_envs(config: Config) -> MetaEnv:
     from envs import is_native, make_env
     from rlkit.core.lanes import lane_settings
 
-    sys.path.insert(0, "")  # "module:Class" may be a file of the folder one launches from
     try:
         settings = lane_settings(config, simulated_together=is_native(config.env_name))
         env = make_env(config.env_name, autoreset_mode=AutoresetMode.DISABLED, **settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -123,6 +124,8 @@ def find_class(env_name: str) -> EnvClass:
 
 def _imported(module_name: str, name: str) -> EnvClass:
     """`name` of a module: a class of it, or an id that it registers."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the module may be a file of the folder one launches from
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever the module does when it is imported

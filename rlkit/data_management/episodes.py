@@ -6,9 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.tables import on_device
-
-MAX_DRAW = 2**62  # far above any count, so that the remainder is uniform for all purposes
+from rlkit.data_management.tables import draw_below, on_device
 
 
 class EpisodeTable:
@@ -62,8 +60,7 @@ class EpisodeTable:
         The episodes follow one another, each with its steps in order; the last one is cut. All of it is tensor
         operations of fixed sizes: `num` episodes are drawn, the number needed if each had one step.
         """
-        draw = torch.randint(MAX_DRAW, (len(tasks), num), generator=generator, device=self._device)
-        episode = draw % self._count[tasks].unsqueeze(1)
+        episode = draw_below(self._count[tasks], num, generator)
         row = tasks.unsqueeze(1)
         start, end = self._bounds[row, episode], self._bounds[row, episode + 1]
         drawn_before = (end - start).cumsum(dim=1)  # transitions up to and with each drawn episode

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from rlkit.core.records import Batch, FloatArray, IndexArray, Paths
 from rlkit.data_management.episodes import EpisodeTable
-from rlkit.data_management.tables import on_device
+from rlkit.data_management.tables import draw_below, on_device
 
 GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
-MAX_DRAW = 2**62  # far above any size, so that the remainder is uniform for all purposes
 
 
 class MultiTaskReplayBuffer:
@@ -199,8 +198,7 @@ class MultiTaskReplayBuffer:
 
     def _draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
         """`num` positions in each of the rings of `tasks` (k,), with replacement, (k, num)."""
-        draw = torch.randint(MAX_DRAW, (len(tasks), num), generator=generator, device=self.device)
-        return draw % self._sizes[tasks].unsqueeze(1)
+        return draw_below(self._sizes[tasks], num, generator)
 
     def _rows_at(self, tasks: Tensor, position: Tensor) -> Tensor:
         """The rows at ring positions `position` (k, num) of `tasks` (k,), (k, num, width)."""

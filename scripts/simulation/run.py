@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +40,6 @@ class Run(NamedTuple):
         Raises:
             UserError: the environment refuses.
         """
-        sys.path.insert(0, "")  # "module:Class" may be a file of the folder one launches from
         try:
             native = is_native(self.config.env_name)
             settings = lane_settings(self.config, simulated_together=native)

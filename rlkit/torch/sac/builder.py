@@ -46,9 +46,11 @@ def build_pearl(
     )
     for network in (agent, *critics):
         network.to(device)
-    trainer: Trainer = PEARLTrainer(agent, critics, config.algo_params)
+    trainer: Trainer
     if config.algo_params.critic == "twin_q":
         trainer = TwinQTrainer(agent, with_targets(critics.qf1, critics.qf2), config.algo_params)
+    else:
+        trainer = PEARLTrainer(agent, critics, config.algo_params)
     if config.path_to_weights is not None:
         load_weights(trainer, Path(config.path_to_weights))
     return trainer
