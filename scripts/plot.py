@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from rlkit.viz import style
+from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.command import run_command
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
 from rlkit.viz.errors import BadInput
@@ -47,6 +49,12 @@ FORMATS = (".png", ".pdf", ".svg")
 @click.option("--smooth", type=click.IntRange(min=1), default=1, metavar="N", help="Moving average over N points.")
 @click.option("--seeds", is_flag=True, help="Draw each run as a thin line too.")
 @click.option("--reference", is_flag=True, help="Draw the levels that trivial policies and other code reach.")
+@click.option("--level", "levels", multiple=True, metavar="NAME=RETURN", help="Draw a level of your own; repeatable.")
+@click.option(
+    "--by-trajectory",
+    is_flag=True,
+    help="Draw the return of each trajectory of an evaluation instead, as the runs end: their last 10 % of rows.",
+)
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the plotted numbers.")
 @click.option("--report", is_flag=True, help="Draw each run's own pictures into its plots/ folder instead.")
 @click.option(
@@ -67,6 +75,8 @@ def main(
     smooth: int,
     seeds: bool,
     reference: bool,
+    levels: tuple[str, ...],
+    by_trajectory: bool,
     csv_path: Path | None,
     report: bool,
     output: Path,
@@ -80,15 +90,32 @@ def main(
     experiments = read_runs(paths)
     columns = list(dict.fromkeys(name for experiment in experiments for name in experiment.progress.columns))
     options = CurveOptions(
-        x=resolve_column(x, columns, "--x"),
-        ys=[resolve_column(y, columns, "--y") for y in ys],
+        x=X_TRAJECTORY if by_trajectory else resolve_column(x, columns, "--x"),
+        ys=[Y_DEFAULT] if by_trajectory else [resolve_column(y, columns, "--y") for y in ys],
         group=[resolve_key(key, experiments) for key in group] or None,
         statistic=statistic,
         smooth=smooth,
         reference=reference,
+        levels=dict(map(parse_level, levels)),
         seeds=seeds,
     )
     draw(experiments, options, output, csv_path)
+
+
+def parse_level(text: str) -> tuple[str, float]:
+    """The name and the return of a level.
+
+    Raises:
+        BadInput: `text` is something else.
+    """
+    name, _, value = text.rpartition("=")
+    try:
+        level = float(value)
+    except ValueError:
+        level = math.nan
+    if not name or not math.isfinite(level):
+        raise BadInput(f"--level {text}: should be a name and a return, as in target=-9")
+    return name, level
 
 
 def read_runs(paths: Sequence[Path]) -> list[Experiment]:
@@ -110,7 +137,7 @@ def read_runs(paths: Sequence[Path]) -> list[Experiment]:
 
 def draw(experiments: Sequence[Experiment], options: CurveOptions, output: Path, csv_path: Path | None) -> None:
     """Write the figure, and the numbers where asked to, and name the files."""
-    panels = build_panels(experiments, options)
+    panels = build_panels(experiments, options, pool_by_trajectory if options.x == X_TRAJECTORY else None)
     click.echo(style.save(draw_curves(panels, options), output))
     if csv_path is not None:
         write_csv(panels, csv_path)

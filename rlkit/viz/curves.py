@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class CurveOptions:
         statistic: "mean" or "iqm".
         smooth: points of the moving average over each run, before pooling.
         reference: draw the levels that others reach.
+        levels: further returns to draw a level at, by name.
         seeds: draw each run as a thin line too.
         split: config keys by which runs go into panels of their own, besides the task family.
         max_points: of a pooled line.
@@ -50,6 +51,7 @@ class CurveOptions:
     statistic: str = "mean"
     smooth: int = 1
     reference: bool = False
+    levels: Mapping[str, float] = field(default_factory=dict)
     seeds: bool = False
     split: Sequence[str] = ()
     max_points: int = MAX_POINTS
@@ -148,9 +150,18 @@ def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
 
 def _label_texts(panel: Panel, options: CurveOptions) -> list[str]:
     """What is written beside the panel: nothing where a single line needs no name."""
-    reference = REFERENCES.get(panel.env_name) if options.reference and panel.y == Y_DEFAULT else None
-    texts = [*reference.levels, WAYPOINT_LABEL] if reference else []
+    reference = _reference(panel, options)
+    texts = [*reference.levels, *([WAYPOINT_LABEL] if reference.waypoints else [])]
     return texts + [line.label for line in panel.lines] if texts or len(panel.lines) > 1 else []
+
+
+def _reference(panel: Panel, options: CurveOptions) -> Reference:
+    """What is drawn behind the lines: nothing where the panel does not show the return on unseen tasks."""
+    if panel.y != Y_DEFAULT:
+        return Reference({})
+    known = REFERENCES.get(panel.env_name) if options.reference else None
+    known = known or Reference({})
+    return Reference({**known.levels, **options.levels}, known.waypoints)
 
 
 def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
@@ -170,9 +181,7 @@ def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color=style.GREY)
         return
     axes.margins(x=0.0)
-    reference = REFERENCES.get(panel.env_name)
-    if options.reference and reference and panel.y == Y_DEFAULT:
-        ends += _draw_reference(axes, reference, options.x)
+    ends += _draw_reference(axes, _reference(panel, options), options.x)
     if _label_texts(panel, options):
         style.label_lines(axes, ends)
 

@@ -15,6 +15,7 @@ IQM_CUT = 0.25  # share cut off at each end: the mean of the middle half
 MAX_POINTS = 400  # of a common grid
 NUM_RESAMPLES = 2000  # of the bootstrap
 BATCH_NUMBERS = 2_000_000  # resampled numbers held at once
+FINAL_SHARE, MIN_FINAL = 0.1, 5  # evaluations that tell what a run comes to: its last tenth, at least so many
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ def average(values: FloatArray, statistic: str) -> FloatArray:
     if cut == 0:
         return np.asarray(values.mean(axis=0))
     return np.asarray(np.sort(values, axis=0)[cut : len(values) - cut].mean(axis=0))
+
+
+def final_value(values: FloatArray) -> float:
+    """What a run's column (rows,) comes to: the interquartile mean of its last finite values; nan of none."""
+    values = values[np.isfinite(values)]
+    count = max(MIN_FINAL, round(FINAL_SHARE * len(values)))
+    return float(average(values[-count:, None], "iqm")[0]) if len(values) else float("nan")
 
 
 def _num_cut(num_seeds: int, statistic: str) -> int:

@@ -7,6 +7,7 @@ import pytest
 from viz.synthetic import X, Y, make_config, make_run
 
 from rlkit.viz import style
+from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
 from rlkit.viz.experiments import find_experiments
 
@@ -84,6 +85,36 @@ def test_reference_levels_and_reachable_waypoints(tmp_path):
     assert any(np.allclose(line.get_ydata(), -283.5) for line in axes.get_lines())
     waypoints = axes.collections[-1].get_offsets()
     np.testing.assert_allclose(waypoints, [(0.25e6, -115), (0.5e6, -40)])
+
+
+def test_levels_of_ones_own_are_drawn_beside_those_known(tmp_path):
+    make_run(tmp_path / "a", [-280, -50])
+    for known, expected in ((True, {"standing still", "mine", "cheetah-vel"}), (False, {"mine", "cheetah-vel"})):
+        options = CurveOptions(reference=known, levels={"mine": -7.0})
+        axes = draw_curves(build_panels(load(tmp_path), options), options).axes[0]
+        assert any(np.allclose(line.get_ydata(), -7.0) for line in axes.get_lines())
+        assert {text.get_text() for text in axes.texts} == expected
+    options = CurveOptions(ys=("QF Loss",), levels={"mine": -7.0})
+    axes = draw_curves(build_panels(load(tmp_path), options), options).axes[0]
+    assert len(axes.get_lines()) == 2  # pooled, thin and thick
+
+
+def test_returns_by_trajectory_are_those_of_the_last_rows(tmp_path):
+    """The column of trajectory n counts the rows, of which the last five are left, and of these the middle three."""
+    for seed, rows in ((0, 10), (1, 20)):
+        make_run(tmp_path / f"s{seed}", np.zeros(rows), make_config(seed=seed))
+    options = CurveOptions(x=X_TRAJECTORY)
+    (panel,) = build_panels(load(tmp_path), options, pool_by_trajectory)
+    (line,) = panel.lines
+    np.testing.assert_array_equal(line.pooled.x, [1, 2, 3])
+    np.testing.assert_array_equal(line.pooled.center, [(7 + 17) / 2] * 3)
+    assert draw_curves([panel], options).axes[0].get_xlabel() == "Trajectory"
+
+
+def test_runs_without_returns_by_trajectory_draw_nothing(tmp_path):
+    make_run(tmp_path / "a", [1, 2], columns=[X, Y])
+    (panel,) = build_panels(load(tmp_path), CurveOptions(x=X_TRAJECTORY), pool_by_trajectory)
+    assert panel.lines == []
 
 
 def test_csv_holds_the_plotted_numbers(two_groups, tmp_path):

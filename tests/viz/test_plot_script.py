@@ -49,6 +49,12 @@ def test_draws_a_folder(output, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_draws_by_trajectory_and_own_levels(output, tmp_path):
+    done = plot(output, "--by-trajectory", "--level", "a=b=-3", "--csv", "n.csv", "-o", "a.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "n.csv").read_text().splitlines()) == 1 + 3  # trajectories
+
+
 def test_report(output, tmp_path):
     done = plot(output / "cheetah-vel" / "s0", "--report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -65,6 +71,9 @@ def test_report(output, tmp_path):
         (["{output}", "--group", "kl_lamda"], "'algo_params.kl_lambda'"),
         (["{output}", "-o", "a.gif"], ".png, .pdf, .svg"),
         (["{output}", "--smooth", "0"], "--smooth"),
+        (["{output}", "--level", "target"], "--level target: should be a name and a return, as in target=-9"),
+        (["{output}", "--level", "=3"], "--level =3"),
+        (["{output}", "--level", "a=nan"], "--level a=nan"),
         (["{output}", "--wrong"], "--wrong"),
         (["."], "no experiment"),
         (["{output}", "-o", "/proc/nowhere/a.png"], "/proc/nowhere"),

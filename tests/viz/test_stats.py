@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from rlkit.viz.stats import bootstrap_band, clean_curve, common_grid, moving_average, pool
+from rlkit.viz.stats import bootstrap_band, clean_curve, common_grid, final_value, moving_average, pool
 
 
 def curve(x, y, smooth=1):
@@ -24,6 +24,13 @@ def test_moving_average():
     line = np.arange(20.0)
     np.testing.assert_allclose(moving_average(line, 7), line)
     np.testing.assert_allclose(moving_average(line, 1000), line)
+
+
+def test_a_run_comes_to_the_middle_of_its_last_tenth_but_of_five_values_at_least():
+    assert final_value(np.array([0.0, 0, 0, 1, 2, 3, 4, 100])) == 3  # of 1, 2, 3, 4, 100
+    assert final_value(np.arange(200.0)) == 189.5
+    assert final_value(np.array([1.0, np.nan, 3])) == 2
+    assert np.isnan(final_value(np.array([np.nan])))
 
 
 def test_mean_of_seeds_on_one_grid():
