@@ -15,6 +15,9 @@ SWITCHES = {
     "recurrent": {"encoder", "context_sampling"},
     "context": {"context_source"},
     "deterministic": {"use_information_bottleneck"},
+    "recurrent-small": {"encoder", "context_sampling"},
+    "context-small": {"context_source"},
+    "deterministic-small": {"use_information_bottleneck"},
     "attention": {"encoder"},
     "critic": {"critic", "auto_alpha"},
     "kl": {"kl_reduction"},
@@ -77,12 +80,12 @@ def test_seeds_come_one_after_the_other_each_with_all_arms(run_ablation, tmp_pat
 
 
 def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
-    import run_ablation as script
+    from launching import pool
 
-    monkeypatch.setattr(script.os, "cpu_count", lambda: 8)
-    assert script.thread_settings(1) == []
-    assert script.thread_settings(3) == ["util_params.num_threads=2"]
-    assert script.thread_settings(20) == ["util_params.num_threads=1"]
+    monkeypatch.setattr(pool.os, "cpu_count", lambda: 8)
+    assert pool.thread_settings(1) == []
+    assert pool.thread_settings(3) == ["util_params.num_threads=2"]
+    assert pool.thread_settings(20) == ["util_params.num_threads=1"]
 
 
 @pytest.mark.slow

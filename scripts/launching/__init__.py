@@ -1,0 +1,1 @@
+"""Runs of launch_experiment.py as other scripts start, resume and stop them."""
