@@ -1,0 +1,143 @@
+"""Run the experiments that compare this code with the paper, and make results/ and docs/results.md from them.
+
+Starts what is missing, resumes what is unfinished, leaves out what is kept in results/ already. Then keeps the
+results of every finished run, and remakes tables and figures. --budget-minutes 0 does that last part alone.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from launching.pool import execute_all, thread_settings
+from launching.runs import ROOT, Run
+from reproduction.collect import collect
+from reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
+from reproduction.figures import draw_figures
+from reproduction.machine import gpu_name, note_session
+from reproduction.overview import overview
+from reproduction.page import render
+from reproduction.plan import Places, plan_run, plans, seeds_beside
+from reproduction.results import read_all, read_result
+from rlkit.core.errors import UserError
+from rlkit.core.files import replacing
+from rlkit.viz.command import run_command
+from rlkit.viz.errors import BadInput
+
+OUTPUT, RESULTS, PAGE = Path("output"), ROOT / "results", ROOT / "docs" / "results.md"
+EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+PRINTED_WIDTH = 160  # where there is no terminal
+
+
+@click.command(help=__doc__)
+@click.option("--list", "only_list", is_flag=True, help="Show the experiments and how far each run is; run nothing.")
+@click.option("--only", "names", multiple=True, metavar="NAME", help="This experiment; repeatable.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Seeds 0, 1, ... of each (default: the experiment's number)."
+)
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:ID]", help="What to train on.")
+@click.option("--budget-minutes", type=click.FloatRange(min=0), metavar="M", help="Then stop, to be resumed later.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=OUTPUT,
+    show_default=True,
+    metavar="DIR",
+    help="Where the runs are.",
+)
+def main(
+    only_list: bool,
+    names: tuple[str, ...],
+    seeds: int | None,
+    device: str,
+    budget_minutes: float | None,
+    jobs: int,
+    output: Path,
+) -> None:
+    """Parse the command line; wrong input ends in one line and exit code 2."""
+    places = Places(output, RESULTS, PAGE)
+    try:
+        experiments = choose(names, device)
+        if only_list:
+            chosen = experiments if names else EXPERIMENTS
+            Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(overview(chosen, seeds, places))
+            return
+        failed = []
+        if budget_minutes != 0:
+            deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
+            failed = execute(experiments, seeds, device, jobs, deadline, places)
+        remake(places)
+    except (UserError, BadInput, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_WRONG_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    if failed:
+        sys.exit(EXIT_FAILED)
+
+
+def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
+    """The experiments called so, or all that are meant for the device.
+
+    Raises:
+        UserError: no such experiment, or one that a CPU would take weeks for.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):
+        raise UserError(f"--device {device}: should be cpu, cuda or cuda:ID")
+    if not names:
+        return [experiment for experiment in EXPERIMENTS if experiment.device == ("cpu" if kind == "cpu" else "gpu")]
+    return [find_experiment(name) for name in dict.fromkeys(names)]
+
+
+def execute(
+    experiments: list[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, places: Places
+) -> list[Run]:
+    """Run what has no results yet, until the deadline; returns the runs that failed.
+
+    Raises:
+        UserError: an experiment is too long for the device, there is no such device, or a run is in the way.
+        KeyboardInterrupt: interrupted; the runs can be resumed.
+    """
+    wanted = []
+    for plan in plans(experiments, seeds, places, tuple(thread_settings(jobs))):
+        if read_result(plan) is not None:
+            continue
+        if plan.experiment.device == "gpu" and device == "cpu":
+            raise UserError(f"{plan.experiment.name} is too long for a CPU; give --device cuda")
+        if plan.has_run and (differences := plan.differences(plan.run.folder)):
+            raise UserError(f"{plan.run.folder} is of another config: {'; '.join(differences)}; move it away")
+        wanted.append(plan.run)
+    options = ["--cpu"] if device == "cpu" else ["--gpu", device.partition(":")[2] or "0"]
+    gpu_name(device)  # the launcher would fall back to the CPU
+    return execute_all(wanted, options, jobs, deadline=deadline, began=partial(note_session, device=device))
+
+
+def remake(places: Places) -> None:
+    """Keep the results of finished runs, then write figures and page.
+
+    Raises:
+        UserError: a file of a run, of results/ or the notes is damaged.
+    """
+    for experiment in EXPERIMENTS:
+        for arm in experiment.arms:
+            for seed in seeds_beside(plan_run(experiment, arm, 0, places).run.folder):
+                plan = plan_run(experiment, arm, seed, places)
+                if collect(plan, places):
+                    click.echo(f"{plan.run.name}: kept in {plan.results}")
+    results = read_all(EXPERIMENTS, places)
+    draw_figures(results, places)
+    with replacing(places.page) as file:
+        file.write(render(results, places).encode())
+    click.echo(places.page)
+
+
+if __name__ == "__main__":
+    run_command(main)

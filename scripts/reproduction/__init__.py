@@ -1,0 +1,1 @@
+"""Parts of reproduce.py: the experiments, their runs, and the page made from their results."""

@@ -1,0 +1,158 @@
+"""What results/ holds: each run's rows, read strictly, and the figures that summarise the runs of an arm."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reproduction.experiments import Arm, Experiment
+from reproduction.machine import Session
+from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan, plan_run, seeds_beside
+from rlkit.core.config import Config
+from rlkit.core.config_files import load_config
+from rlkit.core.errors import UserError
+from rlkit.core.experiment import VARIANT_FILE
+from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
+from rlkit.viz.stats import FloatArray, average, bootstrap_band, final_value
+
+SECONDS, EPOCH = "Total Train Time (s)", "Epoch"
+NEEDED = (X_DEFAULT, Y_DEFAULT, SECONDS, EPOCH)
+REPAIR = "restore it with git, or delete the folder and run again"
+
+
+class Estimate(NamedTuple):
+    """Interquartile mean over seeds, and its 95 % bootstrap band, nan of one seed alone."""
+
+    center: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its folder in results/, its config, the columns of its progress.csv and where it ran."""
+
+    folder: Path
+    config: Config
+    columns: Mapping[str, FloatArray]
+    sessions: Sequence[Session]
+
+    @property
+    def iterations(self) -> int:
+        """How many it ran."""
+        return int(self.columns[EPOCH][-1]) + 1
+
+    @property
+    def env_steps(self) -> int:
+        """How many were collected."""
+        return int(self.columns[X_DEFAULT][-1])
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of its iterations."""
+        return float(self.columns[SECONDS][-1])
+
+    @property
+    def trajectory_columns(self) -> list[str]:
+        """Columns of the return by trajectory, in order."""
+        return [name for name in self.columns if name.startswith(TRAJECTORY_PREFIX)]
+
+
+@dataclass(frozen=True)
+class ArmResults:
+    """The runs of one arm of an experiment, by seed."""
+
+    experiment: Experiment
+    arm: Arm
+    plan: Plan  # of its first seed
+    runs: list[Result]
+
+    @cached_property
+    def test_return(self) -> Estimate:
+        """The return on unseen tasks; there must be runs."""
+        return self.estimate(Y_DEFAULT)
+
+    def estimate(self, column: str) -> Estimate:
+        """Pool the seeds' final values of a column."""
+        values = np.array([[final_value(run.columns[column])] for run in self.runs])
+        low, high = bootstrap_band(values, "iqm")
+        return Estimate(float(average(values, "iqm")[0]), float(low[0]), float(high[0]))
+
+
+Results = Mapping[str, Sequence[ArmResults]]
+"""Every experiment's arms, by its name."""
+
+
+def read_arm(experiment: Experiment, arm: Arm, places: Places) -> ArmResults:
+    """What is kept of an arm and is still of its config.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    first = plan_run(experiment, arm, 0, places)
+    found = (read_result(plan_run(experiment, arm, seed, places)) for seed in seeds_beside(first.results))
+    return ArmResults(experiment, arm, first, [result for result in found if result is not None])
+
+
+def read_all(experiments: Iterable[Experiment], places: Places) -> Results:
+    """Every arm, by the experiment's name.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    return {
+        experiment.name: [read_arm(experiment, arm, places) for arm in experiment.arms] for experiment in experiments
+    }
+
+
+def read_result(plan: Plan) -> Result | None:
+    """What is kept of a run; None where there is nothing, or results of another config or a shorter run.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    if not plan.has_results():
+        return None
+    columns = read_columns(plan.results / PROGRESS_FILE)
+    sessions = _read_sessions(plan.results / MACHINE_FILE)
+    result = Result(plan.results, load_config(plan.results / VARIANT_FILE), columns, sessions)
+    return result if result.iterations >= plan.run.num_iterations else None
+
+
+def read_columns(path: Path) -> dict[str, FloatArray]:
+    """The columns of a progress.csv, (rows,) each; empty cells are nan.
+
+    Raises:
+        UserError: it cannot be read, lacks a column, or a line is not whole.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        numbers = [[float(cell) if cell else math.nan for cell in row] for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: {error}; {REPAIR}") from None
+    if not rows or any(len(row) != len(header) for row in rows):
+        raise UserError(f"{path}: should be {len(header)} numbers in each line; {REPAIR}")
+    columns = dict(zip(header, np.array(numbers).T, strict=True))
+    for name in NEEDED:
+        if name not in columns or not math.isfinite(columns[name][-1]):
+            raise UserError(f"{path}: the last line should have the column '{name}'; {REPAIR}")
+    return columns
+
+
+def _read_sessions(path: Path) -> list[Session]:
+    try:
+        sessions: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {error}; {REPAIR}") from None
+    if not (isinstance(sessions, list) and sessions and all(isinstance(entry, dict) for entry in sessions)):
+        raise UserError(f"{path}: should be a list of sessions; {REPAIR}")
+    return sessions

@@ -1,0 +1,482 @@
+"""scripts/reproduce.py as a user calls it, over tiny experiments, and what it makes of finished runs."""
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from viz.synthetic import COLUMNS, make_run
+
+ROOT = Path(__file__).parent.parent
+TINY = {
+    "env_name": "point-robot",
+    "net_size": 8,
+    "encoder_size": 8,
+    "algo_params": {
+        "num_iterations": 2,
+        "num_initial_steps": 15,
+        "num_tasks_sample": 5,
+        "num_steps_prior": 12,
+        "num_extra_rl_steps_posterior": 10,
+        "num_train_steps_per_itr": 1,
+        "num_steps_per_eval": 20,
+        "max_path_length": 10,
+        "batch_size": 8,
+        "embedding_batch_size": 8,
+        "embedding_mini_batch_size": 8,
+    },
+    "util_params": {"plots": False, "num_threads": 1},
+}
+VERSIONS = {"device": "cpu", "platform": "elsewhere", "git_commit": "abc", "torch": "2"}
+
+
+class Project:
+    """Two tiny experiments in folders of their own: `alone`, and `arms`, which shares the runs of `alone`."""
+
+    def __init__(self, script, folder):
+        from reproduction.plan import Places
+
+        self.script, self.folder = script, folder
+        self.places = Places(folder / "output", folder / "results", folder / "docs/results.md")
+        self.experiments = script.EXPERIMENTS
+
+    def __call__(self, *arguments):
+        return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.places.output)])
+
+    def plan(self, name="alone", label="", seed=0):
+        from reproduction.plan import plan_run
+
+        experiment = next(experiment for experiment in self.experiments if experiment.name == name)
+        arm = next(arm for arm in experiment.arms if arm.label == label)
+        return plan_run(experiment, arm, seed, self.places)
+
+    def finish(self, *, returns=(-9, -8, -7, -6, -5, -4), columns=COLUMNS, state="finished", **which):
+        """Leave the folder of a run whose column `Test Return Trajectory n` and times count the rows."""
+        plan = self.plan(**which)
+        config = plan.config.model_dump()
+        config["algo_params"]["num_iterations"] = len(returns)
+        make_run(plan.run.folder, returns, config, columns=columns, state=state)
+        (plan.run.folder / "versions.json").write_text(json.dumps(VERSIONS))
+        return plan
+
+    def change(self, **algo_params):
+        """Change the config of all arms."""
+        tree = {**TINY, "algo_params": {**TINY["algo_params"], **algo_params}}
+        (self.folder / "configs/tiny.json").write_text(json.dumps(tree))
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import reproduce
+    from reproduction import experiments, plan
+
+    Arm = experiments.Arm
+    tiny = (
+        experiments.Experiment(
+            "alone", "One", (Arm("", "tiny"),), seeds=2, target=-6.0, anchor="-7", keeps_weights=False
+        ),
+        experiments.Experiment(
+            "arms",
+            "Several",
+            (Arm("same", "tiny", runs_of="alone"), Arm("other", "other")),
+            seeds=2,
+            order=("same", "other"),
+            by_trajectory=True,
+            keeps_weights=False,
+        ),
+        experiments.Experiment("large", "On a GPU", (Arm("", "tiny"),), device="gpu", env_steps=1000),
+    )
+    for folder in ("configs", "docs", "results"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "configs/other.json").write_text(json.dumps({"base": "tiny.json", "latent_size": 2}))
+    (tmp_path / "results/notes.md").write_text("about\n## alone\nReaches {alone}, {alone band}.\n")
+    monkeypatch.setattr(experiments, "EXPERIMENTS", tiny)
+    monkeypatch.setattr(reproduce, "EXPERIMENTS", tiny)
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(reproduce, "PAGE", tmp_path / "docs/results.md")
+    monkeypatch.setattr(plan, "CONFIGS", tmp_path / "configs")
+    project = Project(reproduce, tmp_path)
+    project.change()
+    return project
+
+
+def remade(project):
+    result = project("--budget-minutes", "0")
+    assert result.exit_code == 0, result.output
+    return project.places.page.read_text()
+
+
+def error_line(result):
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.output
+    return lines[0]
+
+
+# ---- plans -------------------------------------------------------------------------------------------------
+
+
+def test_length_counts_whole_episodes(project):
+    from reproduction.length import env_steps_after, iterations_until
+
+    config = project.plan().config
+    assert env_steps_after(config, 3) == 2 * 20 + 3 * 5 * (20 + 10)
+    assert [iterations_until(config, steps) for steps in (1, 190, 191, 490)] == [1, 1, 2, 3]
+    assert project.plan("large").run.num_iterations == 7
+
+
+def test_runs_are_named_by_experiment_arm_and_seed(project):
+    assert project.plan(seed=1).run.folder == project.places.output / "point-robot/reproduce.alone-s1"
+    assert project.plan("arms", "other").run.folder.name == "reproduce.arms.other-s0"
+    assert project.plan("arms", "other", 1).results == project.places.results / "arms/other-s1"
+    assert project.plan("arms", "same", 1) == project.plan(seed=1)
+
+
+def test_commands_start_and_resume(project):
+    plan = project.plan()
+    command = plan.run.command(["--cpu"])
+    assert command[2:8] == [str(plan.run.config), "--seed", "0", "--name", "reproduce.alone-s0", "--cpu"]
+    assert "algo_params.num_iterations=2" in command
+    assert f'util_params.base_log_dir="{project.places.output}"' in command
+    project.finish(state="interrupted")
+    resumed = plan.run.command(["--cpu"])[2:]
+    assert resumed == ["--resume", str(plan.run.folder), "--cpu", "--set", "algo_params.num_iterations=2"]
+
+
+# ---- what is kept ------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_what_the_rows_say(project):
+    for seed, returns in enumerate(([-99] + [-5] * 5, [-99] + [-7] * 5)):
+        project.finish(seed=seed, returns=returns)
+    project.finish(name="arms", label="other", returns=[-8] * 6)
+    page = remade(project)
+    overview, arms = (
+        [line for line in page.splitlines() if line.startswith(start)] for start in ("| point-robot (`alone`)", "| ")
+    )
+    cells = overview[0].strip("| ").split(" | ")
+    assert cells[1:6] == ["6k", "2", "**-6.00** (-7.00 to -5.00)", "-7", "-6 or better: met"]
+    assert cells[6] == "0.1 min (0.1 to 0.1)"
+    assert cells[7] == "CPU, 1 thread, float32"
+    assert sum(line.startswith("| same | 6k | 2 | **-6.00**") for line in arms) == 1
+    assert sum(line.startswith("| other | 6k | 1 | **-8.00** | -8.00 |") for line in arms) == 1
+    assert "Order in the paper: same > other. Here: same > other." in page
+    assert "| same | 3.00 | 3.00 | 3.00 |" in page
+    assert "Reaches -6.00, -7.00 to -5.00." in page
+    assert "## Not run yet\n\nlarge." in page
+    for figure in ("alone", "arms", "arms-by-trajectory"):
+        assert f"(../results/figures/{figure}.png)" in page
+        assert (project.places.results / f"figures/{figure}.png").stat().st_size < 300_000
+
+
+def test_the_same_data_make_the_same_files(project):
+    project.finish()
+
+    def files():
+        remade(project)
+        paths = [project.places.page, *sorted(project.places.results.rglob("*.*"))]
+        return {path: path.read_bytes() for path in paths if path.is_file()}
+
+    first = files()
+    assert files() == first
+    for path in (project.places.output / "point-robot").iterdir():
+        path.rename(project.folder / "gone")
+    assert files() == first
+
+
+def test_unfinished_runs_are_not_kept(project):
+    project.finish(returns=[-3], state="interrupted")
+    assert "no finished run yet" in remade(project)
+    assert not (project.places.results / "alone").exists()
+
+
+def test_a_missed_target_is_said(project):
+    project.finish(returns=[-6.5] * 6)
+    assert "-6 or better: **missed**" in remade(project)
+
+
+def test_results_of_another_config_do_not_count(project):
+    project.finish()
+    remade(project)
+    project.change(discount=0.5)
+    assert "no finished run yet" in remade(project)
+    result = project("--list")
+    assert "of another config: 0" in result.output
+    result = project("--only", "alone")
+    assert "discount is 0.99, planned 0.5; move it away" in error_line(result)
+
+
+def test_results_of_a_shorter_run_do_not_count(project):
+    project.finish()
+    remade(project)
+    project.change(num_iterations=7)
+    assert "no finished run yet" in remade(project)
+    assert "finished at 6: 0" in project("--list").output
+
+
+def test_machine_and_commit_are_kept_by_session(project):
+    from reproduction.machine import note_session
+
+    plan = project.finish()
+    for iterations in (0, 4, 4, 5):  # nothing was completed in the second session
+        note_session(plan.run, iterations, "cpu")
+    remade(project)
+    sessions = json.loads((plan.results / "machine.json").read_text())
+    assert [session["from_iteration"] for session in sessions] == [0, 4, 5]
+    assert all(session["cpu"] and session["cores"] and session["torch"] for session in sessions)
+    assert all(len(session["git_commit"]) == 40 for session in sessions)
+
+
+def test_a_run_that_the_launcher_started_has_its_versions(project):
+    plan = project.finish()
+    remade(project)
+    (session,) = json.loads((plan.results / "machine.json").read_text())
+    assert (session["git_commit"], session["torch"], session["cpu"]) == ("abc", "2", None)
+
+
+@pytest.mark.parametrize(("rows", "limit", "kept"), [(5, 10_000, 5), (500, 2_000, 332), (500, 12, 2)])
+def test_thinning_keeps_whole_rows_evenly_with_first_and_last(project, rows, limit, kept):
+    from reproduction.collect import thinned
+
+    table = b"header\n" + b"".join(b"%05d\n" % row for row in range(rows))
+    thin = thinned(table, limit).splitlines()
+    assert thin[0] == b"header"
+    numbers = np.array([int(line) for line in thin[1:]])
+    assert len(numbers) == kept
+    assert (numbers[0], numbers[-1]) == (0, rows - 1)
+    gaps = np.diff(numbers)
+    assert gaps.min() > 0
+    assert gaps.max() - gaps.min() <= 1
+    assert kept == 2 or len(b"\n".join(thin)) <= limit
+
+
+def test_long_runs_are_thinned_and_their_totals_stay(project):
+    plan = project.finish(returns=np.linspace(-20.0, -5.0, 2000))
+    page = remade(project)
+    path = plan.results / "progress.csv"
+    assert path.stat().st_size <= 300_000
+    with path.open() as file:
+        epochs = [float(row["Epoch"]) for row in csv.DictReader(file)]
+    assert (epochs[0], epochs[-1]) == (0, 1999)
+    assert "| 2.00M | 1 |" in page
+    assert "33.3 min" in page
+
+
+def test_levels_are_those_of_this_config(project):
+    """The README's figures, those of the domains for their test tasks; of 60 steps, 40 more are spent at the goal."""
+    from reproduction.levels import walking_levels
+    from rlkit.core.config_files import load_config
+
+    quickstart, points, sparse, small = (
+        walking_levels(load_config(ROOT / f"configs/{name}.json"))
+        for name in ("quickstart", "point-robot", "sparse-point-robot", "sparse-point-robot-small")
+    )
+    assert -18 < quickstart["to the centre"] < -16
+    assert points == pytest.approx({"straight to the goal": -5.2, "to the centre": -15.9}, rel=0.15)
+    assert sparse == pytest.approx({"straight to the goal": 13.4}, abs=0.3)
+    assert small["straight to the goal"] == pytest.approx(sparse["straight to the goal"] + 40, abs=0.1)
+
+
+# ---- the command line --------------------------------------------------------------------------------------
+
+
+def test_list_tells_how_far_each_run_is(project):
+    project.finish()
+    remade(project)
+    project.finish(seed=1, returns=[-3], state="interrupted")
+    project.finish(name="arms", label="other", returns=[-3], state="running")  # whose process is gone
+    output = " ".join(project("--list").output.split())
+    assert "│ alone │ tiny │ 0k │ 2 │ -6 │ cpu │ collected: 0; interrupted at 1: 1" in output
+    assert "stopped at 1: 0; missing: 1" in output
+    assert "large" in output
+    assert "gpu" in output
+    assert "large" not in project("--list", "--only", "alone").output
+
+
+def test_collected_runs_are_not_started_again(project, monkeypatch):
+    started = []
+    monkeypatch.setattr(project.script, "execute_all", lambda runs, *_, **__: started.extend(runs) or [])
+    for seed in range(2):
+        project.finish(seed=seed)
+    remade(project)
+    for path in (project.places.output / "point-robot").iterdir():
+        path.rename(project.folder / path.name)  # a fresh clone has no output
+    assert project("--only", "alone").exit_code == 0
+    assert started == []
+    assert project("--only", "arms", "--seeds", "3").exit_code == 0
+    names = ["reproduce.arms.other-s0", "reproduce.arms.other-s1", "reproduce.alone-s2", "reproduce.arms.other-s2"]
+    assert [run.name for run in started] == names
+
+
+def test_without_names_the_experiments_for_the_device_run(project, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(project.script, "execute_all", lambda runs, *rest, **__: chosen.append((runs, *rest)) or [])
+    monkeypatch.setattr(project.script, "gpu_name", lambda device: device)
+    assert project("--seeds", "1", "--jobs", "2").exit_code == 0
+    assert project("--seeds", "1", "--device", "cuda:1").exit_code == 0
+    (on_cpu, cpu, jobs), (on_gpu, gpu, _) = chosen
+    assert [run.name for run in on_cpu] == ["reproduce.alone-s0", "reproduce.arms.other-s0"]
+    assert (cpu, jobs) == (["--cpu"], 2)
+    assert any(setting.startswith("util_params.num_threads=") for setting in on_cpu[0].settings)
+    assert [run.name for run in on_gpu] == ["reproduce.large-s0"]
+    assert gpu == ["--gpu", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--only", "alnoe"], "unknown experiment 'alnoe'; choose one of alone, arms, large"),
+        (["--device", "tpu"], "--device tpu: should be cpu, cuda or cuda:ID"),
+        (["--device", "cuda:x"], "--device cuda:x"),
+        (["--device", "cpu:0"], "--device cpu:0"),
+        (["--device", "cuda:99"], "--device cuda:99"),
+        (["--only", "large"], "large is too long for a CPU; give --device cuda"),
+    ],
+)
+def test_wrong_input_is_one_line(project, arguments, part):
+    assert part in error_line(project(*arguments))
+    assert not project.places.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "part"),
+    [
+        ("progress.csv", lambda text: text[:-20], "should be"),
+        ("progress.csv", lambda text: text.replace(",", ",x", 50), "could not convert string to float"),
+        ("progress.csv", lambda text: text.splitlines()[0], "should be"),
+        ("progress.csv", lambda text: "", "not enough values"),
+        ("progress.csv", lambda text: text.replace("AverageReturn_all_test_tasks", "Return"), "the column"),
+        ("variant.json", lambda text: text[:-20], "not valid JSON"),
+        ("machine.json", lambda text: text[:-20], "Expecting"),
+        ("machine.json", lambda text: "{}", "should be a list of sessions"),
+    ],
+)
+def test_damaged_results_are_named_in_one_line(project, name, damage, part):
+    plan = project.finish()
+    remade(project)
+    path = plan.results / name
+    path.write_text(damage(path.read_text()))
+    line = error_line(project("--budget-minutes", "0"))
+    assert str(path) in line
+    assert part in line
+
+
+@pytest.mark.parametrize(
+    ("notes", "part"),
+    [
+        ("## alnoe\n", "unknown heading 'alnoe'; choose one of alone, arms, arms-by-trajectory, large, Where"),
+        ("## alone\n{alnoe}", "alone: no such experiment or arm: {alnoe}"),
+        ("## alone\n{arms}", "arms of arms: same, other"),
+        ("## alone\n{alone speed}", "no such quantity or column: {alone speed}"),
+    ],
+)
+def test_notes_that_mean_nothing_are_said(project, notes, part):
+    project.finish()
+    (project.places.results / "notes.md").write_text(notes)
+    assert part in error_line(project("--budget-minutes", "0"))
+
+
+def test_notes_are_filled_in(project):
+    project.finish()
+    text = "{alone Epoch} {arms/same trajectory 2} {alone env steps} {alone wall-clock} {arms/other}"
+    (project.places.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
+    page = remade(project)
+    assert "## Where we differ, and why\n\n3.00 3.00 6k 0.1 min (no finished run yet)\n" in page
+
+
+# ---- real runs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
+    plan = project.plan()
+    project.change(num_iterations=100_000)
+    for minutes in ("0.15", "0.5", "2"):  # the more the slower the machine is just now
+        result = project("--only", "alone", "--seeds", "1", "--budget-minutes", minutes)
+        assert result.exit_code == 0, result.output
+        if first := plan.run.iterations:
+            break
+    assert 0 < first < 100_000
+    assert f"stopped after {first} of 100000 iterations; can be resumed" in result.output
+    assert plan.run.state == "interrupted"
+    assert "no finished run yet" in project.places.page.read_text()
+
+    def interrupt():
+        while not plan.run.iterations > first:
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    assert project("--only", "alone", "--seeds", "1").exit_code == 130
+    thread.join()
+    second = plan.run.iterations
+    assert second > first
+    assert (plan.run.state, plan.run.is_running) == ("interrupted", False)
+
+    project.change(num_iterations=second + 1)
+    result = project("--only", "alone", "--seeds", "1")
+    assert result.exit_code == 0, result.output
+    assert "reproduce.alone-s0: finished" in result.output
+    with (plan.results / "progress.csv").open() as file:
+        assert float(list(csv.DictReader(file))[-1]["Epoch"]) == second
+    sessions = json.loads((plan.results / "machine.json").read_text())
+    assert [session["from_iteration"] for session in sessions] == [0, first, second]
+    assert (
+        "no finished run yet"
+        not in project.places.page.read_text().split("\n## ")[0].split("`alone`")[1].split("\n")[0]
+    )
+
+
+@pytest.mark.slow
+def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
+    from dataclasses import replace
+
+    import sim_policy
+    from reproduction import collect, experiments
+
+    kept = replace(project.experiments[0], keeps_weights=True)
+    monkeypatch.setattr(project.script, "EXPERIMENTS", (kept,))
+    monkeypatch.setattr(experiments, "EXPERIMENTS", (kept,))
+    assert project("--seeds", "2", "--jobs", "2").exit_code == 0
+    folder = project.places.results / "weights/alone"
+    files = ["context_encoder.pth", "policy.pth", "status.json", "tasks.json", "variant.json"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert (folder / "policy.pth").read_bytes() == (project.plan().run.folder / "policy.pth").read_bytes()
+
+    def simulated():
+        result = CliRunner().invoke(sim_policy.main, [str(folder), "-o", str(project.folder / "sim.json")])
+        assert result.exit_code == 0, result.output
+        return json.loads((project.folder / "sim.json").read_text())["last_trajectory"]["mean"]
+
+    with (project.plan().results / "progress.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    assert simulated() == pytest.approx(float(row["AverageReturn_all_test_tasks"]), rel=1e-6)
+
+    monkeypatch.setattr(collect, "MAX_WEIGHTS_BYTES", 1)  # then in half precision
+    size = (folder / "policy.pth").stat().st_size
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    remade(project)
+    assert (folder / "policy.pth").stat().st_size < size
+    assert simulated() == pytest.approx(float(row["AverageReturn_all_test_tasks"]), rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_failing_run_is_named_and_the_others_are_kept(project):
+    (project.folder / "configs/other.json").write_text(
+        json.dumps({"base": "tiny.json", "path_to_weights": "nowhere"})
+    )
+    result = project("--only", "arms", "--seeds", "1", "--jobs", "2")
+    assert result.exit_code == 1, result.output
+    assert "reproduce.arms.other-s0: error: path_to_weights" in result.output
+    assert "reproduce.alone-s0: kept in" in result.output
