@@ -89,6 +89,7 @@ def project(monkeypatch, tmp_path):
             seeds=2,
             order=("same", "other"),
             by_trajectory=True,
+            columns=("Z variance eval",),
             keeps_weights=False,
         ),
         experiments.Experiment("large", "On a GPU", (Arm("", "tiny"),), device="gpu", env_steps=1000),
@@ -167,7 +168,9 @@ def test_the_page_tells_what_the_rows_say(project):
     assert cells[6] == "0.1 min (0.1 to 0.1)"
     assert cells[7] == "CPU, 1 thread, float32"
     assert sum(line.startswith("| same | 6k | 2 | **-6.00**") for line in arms) == 1
-    assert sum(line.startswith("| other | 6k | 1 | **-8.00** | -8.00 |") for line in arms) == 1
+    assert sum(line.startswith("| other | 6k | 1 | **-8.00** | -8.00 | **3.00** | 0.1 min |") for line in arms) == 1
+    assert "| each seed | Posterior variance, evaluation | wall-clock |" in page
+    assert "[`tiny.json`](../configs/tiny.json), [`other.json`](../configs/other.json): 2 iterations." in page
     assert "Order in the paper: same > other. Here: same > other." in page
     assert "| same | 3.00 | 3.00 | 3.00 |" in page
     assert "Reaches -6.00, -7.00 to -5.00." in page

@@ -7,6 +7,8 @@ from typing import Literal
 
 from rlkit.core.errors import UserError
 
+BUFFER_CONTEXT = "AverageTrainReturn_all_train_tasks"  # what the policy reaches where exploration is not its own
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -86,6 +88,7 @@ ON_CPU = (
         env_steps=500_000,
         target=900.0,
         anchor="762, 937, 953, reference code; 1000, another code",
+        columns=(BUFFER_CONTEXT,),
     ),
     Experiment(
         "sparse-point-robot-small",
@@ -140,6 +143,7 @@ ON_GPU = (
         env_steps=1_500_000,
         target=12.0,
         anchor="12 with context from the replay buffer, reference code",
+        columns=(BUFFER_CONTEXT,),
         by_trajectory=True,
     ),
     Experiment(
@@ -177,6 +181,7 @@ ON_GPU = (
         env_steps=3_000_000,
         target=-440.0,
         anchor="-440, reference code; paper about -200 after 10M",
+        columns=(BUFFER_CONTEXT,),
     ),
     Experiment(
         "humanoid-dir",

@@ -28,8 +28,8 @@ def note_session(run: Run, iterations: int, device: str) -> None:
 
 
 def hardware(device: str) -> Session:
-    """This machine: CPU model, cores to be used, and the GPU where `device` is one."""
-    return {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "gpu": gpu_name(device)}
+    """This machine: CPU model, cores, and the GPU where `device` is one."""
+    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "gpu": gpu_name(device)}
 
 
 def gpu_name(device: str) -> str | None:

@@ -14,7 +14,7 @@ from reproduction.length import env_steps_after
 from reproduction.notes import DIFFERENCES, NOTES_FILE, read_notes
 from reproduction.plan import Places
 from reproduction.results import ArmResults, Result, Results
-from rlkit.viz.labels import Y_DEFAULT
+from rlkit.viz.labels import Y_DEFAULT, axis_name
 from rlkit.viz.stats import final_value
 
 COMMAND = "scripts/reproduce.py --budget-minutes 0"
@@ -53,8 +53,7 @@ def render(results: Results, places: Places) -> str:
     if DIFFERENCES in notes:
         parts.append(f"## {DIFFERENCES}\n\n{notes[DIFFERENCES]}\n")
     if missing:
-        names = textwrap.fill(", ".join(missing), LINE_WIDTH, break_on_hyphens=False)
-        parts.append(f"## Not run yet\n\n{names}.\n")
+        parts.append(f"## Not run yet\n\n{_wrapped(', '.join(missing))}.\n")
     return "\n".join(parts)
 
 
@@ -79,10 +78,18 @@ def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], link: str) ->
     return "\n".join(
         [
             f"## {experiment.title}\n",
+            f"{_configs(arms)}\n",
             *_figures(experiment, notes, link),
             *_tables(arms),
         ]
     )
+
+
+def _configs(arms: Sequence[ArmResults]) -> str:
+    """What ran, and for how long."""
+    files = (f"{arm.plan.arm.config}.json" for arm in arms)
+    links = ", ".join(f"[`{file}`](../configs/{file})" for file in files)
+    return _wrapped(f"{links}: {arms[0].plan.run.num_iterations} iterations.")
 
 
 def _figures(experiment: Experiment, notes: Mapping[str, str], link: str) -> Iterator[str]:
@@ -96,7 +103,7 @@ def _tables(arms: Sequence[ArmResults]) -> Iterator[str]:
     """Every arm, then the order that they come in, then their returns by trajectory."""
     experiment, begun = arms[0].experiment, [arm for arm in arms if arm.runs]
     columns = experiment.columns
-    head = ("arm", "env steps", "seeds", "test return", "each seed", *columns, "wall-clock", "on")
+    head = ("arm", "env steps", "seeds", "test return", "each seed", *map(axis_name, columns), "wall-clock", "on")
     yield _table(head, map(_cells, arms))
     if experiment.order:
         found = sorted(begun, key=lambda arm: -arm.test_return.center)
@@ -146,6 +153,10 @@ def _machines(run: Result) -> Iterator[str]:
             continue
         threads = util.num_threads or session["cores"] or "all"
         yield f"{session['cpu'] or 'CPU'}, {threads} thread{'s' * (threads != 1)}, {util.precision}"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, LINE_WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
