@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from rlkit.core.config import AlgoParams
 from rlkit.core.errors import RunError
 from rlkit.core.records import Batch
+from rlkit.torch.adam import Adam, Rates
 from rlkit.torch.distributions import Belief, TanhNormal
 from rlkit.torch.encoders import Context
 from rlkit.torch.sac.agent import PEARLAgent
 
 Metrics = dict[str, Tensor]
-Rates = Sequence[tuple[nn.Module, float]]
-"""Networks that learn together, with a learning rate each."""
 
 
 class Noise(NamedTuple):
@@ -64,8 +63,7 @@ class Trainer(ABC):
         self.agent = agent
         self.params = params
         self._critic_loss, self._actor_loss = self.critic_loss, self.actor_loss
-        self._critic_weights, self._actor_weights = _weights(critics), _weights(actors)
-        self._critic_optimizer, self._actor_optimizer = _adam(critics), _adam(actors)
+        self._critic_adam, self._actor_adam = Adam(critics), Adam(actors)
         self._target_weights: list[Tensor] = [weight for target, _ in targets for weight in target.parameters()]
         self._followed_weights: list[Tensor] = [weight for _, source in targets for weight in source.parameters()]
 
@@ -90,9 +88,9 @@ class Trainer(ABC):
             Losses and posterior statistics as 0-d tensors, and the tensors behind the prediction statistics.
         """
         loss, z, metrics = self._critic_loss(batch, context, noise)
-        _step(self._critic_optimizer, self._critic_weights, loss)
+        self._critic_adam.step(torch.autograd.grad(loss, self._critic_adam.weights))  # no other gradient is computed
         loss, actor_metrics = self._actor_loss(batch.obs, z.detach(), noise.action)  # by the critics just updated
-        _step(self._actor_optimizer, self._actor_weights, loss)
+        self._actor_adam.step(torch.autograd.grad(loss, self._actor_adam.weights))
         with torch.no_grad():
             torch._foreach_lerp_(self._target_weights, self._followed_weights, self.params.soft_target_tau)
         return metrics | actor_metrics
@@ -135,15 +133,14 @@ class Trainer(ABC):
         )
 
     def state(self) -> dict[str, Tensor]:
-        """Weights and optimizers by dotted name, e.g. `weights.policy.fc0.bias` and `adam.actor.3.exp_avg`."""
+        """Weights and optimizers by dotted name, e.g. `weights.policy.fc0.bias` and `adam.actor.gradient.3`."""
         state = {
             f"weights.{net}.{name}": value
             for net, network in self.networks().items()
             for name, value in network.state_dict().items()
         }
-        for group, optimizer in self._optimizers().items():
-            for index, entries in optimizer.state_dict()["state"].items():
-                state |= {f"adam.{group}.{index}.{name}": value for name, value in entries.items()}
+        for group, adam in self._adams().items():
+            state |= {f"adam.{group}.{name}": value for name, value in adam.state().items()}
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -157,35 +154,16 @@ class Trainer(ABC):
                 network.load_state_dict(_below(state, f"weights.{net}."))
         except RuntimeError as error:
             raise RunError(f"the saved weights of {net} do not fit: {str(error).splitlines()[-1].strip()}") from None
-        for group, optimizer in self._optimizers().items():
-            entries: dict[int, dict[str, Tensor]] = {}
-            for name, value in _below(state, f"adam.{group}.").items():
-                index, entry = name.split(".")
-                entries.setdefault(int(index), {})[entry] = value
-            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+        for group, adam in self._adams().items():
+            try:
+                adam.restore(_below(state, f"adam.{group}."))
+            except ValueError as error:
+                raise RunError(str(error)) from None
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"critic": self._critic_optimizer, "actor": self._actor_optimizer}
+    def _adams(self) -> dict[str, Adam]:
+        return {"critic": self._critic_adam, "actor": self._actor_adam}
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The entries whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _step(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:
-    """One optimizer step on `weights` alone: no other gradient is computed."""
-    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        weight.grad = gradient
-    optimizer.step()
-
-
-def _weights(networks: Rates) -> list[nn.Parameter]:
-    return [weight for network, _ in networks for weight in network.parameters()]
-
-
-def _adam(networks: Rates) -> torch.optim.Adam:
-    """Adam over several networks; it treats every weight by itself, so one serves all."""
-    groups = [{"params": list(net.parameters()), "lr": lr} for net, lr in networks]
-    on_gpu = next(networks[0][0].parameters()).is_cuda  # where a step may be captured as a CUDA graph
-    return torch.optim.Adam(groups, fused=True, capturable=on_gpu)
