@@ -27,7 +27,8 @@ class MLP(nn.Module):
 
         Rows are the leading axes made one: a Linear over more axes gives a view, on which ReLU in place is slow.
         """
-        hidden = torch.cat(inputs, dim=-1).flatten(end_dim=-2)
+        joined = torch.cat(inputs, dim=-1) if len(inputs) > 1 else inputs[0]
+        hidden = joined.flatten(end_dim=-2)
         hidden = F.relu(self.fc0(hidden), inplace=True)
         hidden = F.relu(self.fc1(hidden), inplace=True)
         return F.relu(self.fc2(hidden), inplace=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rlkit.core.config import AlgoParams
 from rlkit.core.records import Batch
@@ -64,14 +65,14 @@ class PEARLTrainer(Trainer):
             The loss, z (tasks, batch, latent) with its gradient, metrics.
         """
         belief, z = self._belief_and_z(batch, context, noise.z)
-        q1 = self.critics.qf1(batch.obs, batch.action, z)
-        q2 = self.critics.qf2(batch.obs, batch.action, z)
+        inputs = torch.cat([batch.obs, batch.action, z], dim=-1)
+        q1, q2 = self.critics.qf1(inputs), self.critics.qf2(inputs)
         with torch.no_grad():
             next_value = self.critics.target_vf(batch.next_obs, z)
             target = self.params.reward_scale * batch.reward
             target = target + (1.0 - batch.terminal) * self.params.discount * next_value
         assert q1.shape == q2.shape == target.shape == batch.reward.shape, (q1.shape, target.shape)
-        q_loss = (q1 - target).square().mean() + (q2 - target).square().mean()
+        q_loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
         loss, kl_metrics = self._with_bottleneck(q_loss, belief)
         return loss, z, kl_metrics | {"QF Loss": q_loss.detach(), "Q Predictions": q1.detach()}
 
@@ -83,10 +84,11 @@ class PEARLTrainer(Trainer):
         """
         policy = self.agent.policy.distribution(obs, z)
         action, log_pi = policy.sample_with_log_prob(noise)
-        min_q = torch.min(self.critics.qf1(obs, action, z), self.critics.qf2(obs, action, z))
+        inputs = torch.cat([obs, action, z], dim=-1)
+        min_q = torch.min(self.critics.qf1(inputs), self.critics.qf2(inputs))
         value = self.critics.vf(obs, z)
         assert value.shape == min_q.shape == log_pi.shape, (value.shape, min_q.shape, log_pi.shape)
-        value_loss = (value - (min_q - log_pi).detach()).square().mean()
+        value_loss = F.mse_loss(value, (min_q - log_pi).detach())
         policy_loss = (log_pi - min_q).mean() + self._regularization(policy)
         return value_loss + policy_loss, {
             "VF Loss": value_loss.detach(),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rlkit.core.config import AlgoParams
 from rlkit.core.records import Batch
@@ -86,21 +87,19 @@ class TwinQTrainer(Trainer):
         without gradient, a' from the policy at next_obs.
         """
         belief, z = self._belief_and_z(batch, context, noise.z)
-        q1 = self.critics.qf1(batch.obs, batch.action, z)
-        q2 = self.critics.qf2(batch.obs, batch.action, z)
+        inputs = torch.cat([batch.obs, batch.action, z], dim=-1)
+        q1, q2 = self.critics.qf1(inputs), self.critics.qf2(inputs)
         with torch.no_grad():
             assert noise.next_action is not None, "the step draws noise for the next action"
             policy = self.agent.policy.distribution(batch.next_obs, z)
             next_action, next_log_pi = policy.sample_with_log_prob(noise.next_action)
-            next_q = torch.min(
-                self.critics.target_qf1(batch.next_obs, next_action, z),
-                self.critics.target_qf2(batch.next_obs, next_action, z),
-            )
+            next_inputs = torch.cat([batch.next_obs, next_action, z], dim=-1)
+            next_q = torch.min(self.critics.target_qf1(next_inputs), self.critics.target_qf2(next_inputs))
             next_value = next_q - self._alpha() * next_log_pi
             target = self.params.reward_scale * batch.reward
             target = target + (1.0 - batch.terminal) * self.params.discount * next_value
         assert q1.shape == q2.shape == target.shape == batch.reward.shape, (q1.shape, target.shape)
-        q_loss = (q1 - target).square().mean() + (q2 - target).square().mean()
+        q_loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
         loss, kl_metrics = self._with_bottleneck(q_loss, belief)
         return loss, z, kl_metrics | {"QF Loss": q_loss.detach(), "Q Predictions": q1.detach()}
 
@@ -113,7 +112,8 @@ class TwinQTrainer(Trainer):
         """
         policy = self.agent.policy.distribution(obs, z)
         action, log_pi = policy.sample_with_log_prob(noise)
-        min_q = torch.min(self.critics.qf1(obs, action, z), self.critics.qf2(obs, action, z))
+        inputs = torch.cat([obs, action, z], dim=-1)
+        min_q = torch.min(self.critics.qf1(inputs), self.critics.qf2(inputs))
         assert min_q.shape == log_pi.shape, (min_q.shape, log_pi.shape)
         alpha = self._alpha()
         policy_loss = (alpha * log_pi - min_q).mean() + self._regularization(policy)
