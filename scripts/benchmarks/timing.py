@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import torch
 
+SECONDS_PER_TURN = 0.05
+
 
 class Case(NamedTuple):
     """One line of a benchmark: a time beside its limit, in the same unit."""
@@ -49,24 +51,28 @@ class Timings(NamedTuple):
 
 
 def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, device: torch.device) -> Timings:
-    """Time `calls` in turns for about `seconds`, after a warm-up of two turns; at least five rounds."""
-    start = time.perf_counter()
-    for call in [*calls.values()] * 2:
-        _timed(call, device)
-    turn = (time.perf_counter() - start) / 2
-    rounds = max(5, int(seconds / max(turn, 1e-9)))
+    """Time `calls` in turns for about `seconds`, after a warm-up of two turns; at least five rounds.
+
+    In its turn a short call is repeated until caches and threads are its own, as they are in a run.
+    """
+    repeats = dict.fromkeys(calls, 1)
+    for name, call in [*calls.items()] * 2:
+        repeats[name] = max(1, round(SECONDS_PER_TURN / max(_timed(call, 1, device), 1e-9)))
+    turn = sum(repeats[name] * _timed(call, repeats[name], device) for name, call in calls.items())
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    for _ in range(max(5, int(seconds / turn))):
         for name, call in calls.items():
-            taken[name].append(_timed(call, device))
+            taken[name].append(_timed(call, repeats[name], device))
     return Timings(taken)
 
 
-def _timed(call: Callable[[], object], device: torch.device) -> float:
+def _timed(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Seconds of one of `repeats` calls."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     start = time.perf_counter()
-    call()
+    for _ in range(repeats):
+        call()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / repeats
