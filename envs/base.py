@@ -246,7 +246,7 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
             bad = np.flatnonzero(live & ~np.isfinite(array).all(axis=1))
             if bad.size:
                 raise ValueError(f"action of lane {bad[0]} is not finite: {array[bad[0]]}")
-        return np.clip(array, -1.0, 1.0)
+        return np.minimum(np.maximum(array, -1.0), 1.0)  # np.clip takes twice as long on small arrays
 
 
 def _zero_unless(live: BoolArray, value: NDArray[Any]) -> NDArray[Any]:

@@ -91,6 +91,8 @@ class BatchedPhysics:
         MuJoCo looks at the state only before it steps and then starts that simulation anew by itself, so the
         outcome of the last substep is looked at here.
         """
-        warned = self._warning[:, BAD_STATE, 1].any(axis=1)
+        warned = self._warning[:, BAD_STATE, 1]
+        if not warned.any() and np.isfinite(self.qpos).all() and np.isfinite(self.qvel).all():
+            return np.zeros(len(warned), dtype=bool)  # as a rule, and quicker
         finite = np.isfinite(self.qpos).all(axis=1) & np.isfinite(self.qvel).all(axis=1)
-        return np.asarray(warned | ~finite)
+        return np.asarray(warned.any(axis=1) | ~finite)

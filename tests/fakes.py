@@ -79,15 +79,23 @@ class FakeAgent:
     def prior(self, num_tasks):
         return Belief(torch.full((num_tasks, 1), -1.0), torch.zeros(num_tasks, 1))
 
-    def posterior(self, context, length=None):
+    def posterior(self, context):
         context = torch.as_tensor(context)
-        self.contexts.append((context.clone(), None if length is None else np.array(length)))
-        if length is None:
-            length = [context.shape[1]] * len(context)
-        mean = torch.stack([rows[:n, REWARD_COLUMN].mean() for rows, n in zip(context, length, strict=True)])
+        return self.fuse(context, [context.shape[1]] * len(context))
+
+    def codes(self, transitions):
+        return transitions
+
+    def fuse(self, codes, length):
+        codes = torch.as_tensor(codes)
+        self.contexts.append((codes.clone(), np.array(length)))
+        mean = torch.stack([rows[:n, REWARD_COLUMN].mean() for rows, n in zip(codes, length, strict=True)])
         return Belief(mean[:, None], torch.zeros(len(mean), 1))
 
-    def actor(self, z, generator):
+    def actor(self):
+        return self
+
+    def for_z(self, z, generator):
         def act(obs):
             assert len(obs) == len(z)
             return np.concatenate([z.numpy(), np.zeros_like(z.numpy())], axis=1)

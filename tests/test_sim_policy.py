@@ -147,7 +147,7 @@ def test_the_head_of_a_film_tells_trajectory_return_and_belief(monkeypatch):
     monkeypatch.setattr(film, "with_head", lambda frame, lines: heads.append(lines))
     env = make_env("sparse-point-robot", 1, tasks=[{"goal": [0.0, 0.0]}], render_mode="rgb_array")
     lane = film.FilmedLane(env, lambda frame: None, 4, sparse=True)
-    lane.watch(1, None, None, Belief(torch.tensor([[0.5, -1.0]]), torch.tensor([[4.0, 1.0]])))
+    lane.watch(0, 1, Belief(torch.tensor([[0.5, -1.0]]), torch.tensor([[4.0, 1.0]])))
     lane.reset(options={"reset_mask": np.zeros(1, dtype=bool)})  # seeding starts no episode
     assert heads == []
     lane.reset(options={"reset_mask": np.ones(1, dtype=bool)})

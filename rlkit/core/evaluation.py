@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.core.config import AlgoParams
-from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler
-from rlkit.core.records import FloatArray, IndexArray, Paths
+from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler, Start
+from rlkit.core.records import FloatArray, IndexArray, Paths, join_paths
 
 if TYPE_CHECKING:
     import torch
@@ -63,12 +63,12 @@ class Adaptation(NamedTuple):
         return float(self.returns[:, number].mean())
 
 
-Watch = Callable[[int, IndexArray, IndexArray, Belief], None]
-"""Called with a round's number, all runs' tasks and beliefs, and the runs whose trajectories come, in lane order."""
+Watch = Callable[[int, int, Belief], None]
+"""Called as a trajectory begins, with its run (lane), its number in the run and the belief behind it, one row."""
 
 
 class Evaluator:
-    """Runs evaluations of many tasks in lock-step, with the deterministic policy."""
+    """Runs evaluations of many tasks side by side, with the deterministic policy."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Evaluator:
             generator: draws z, and the exploration noise of a policy that is not deterministic.
             params: how long, and with what context.
             deterministic: whether the policy's mean is taken.
-            watch: is told of each round of trajectories before it is run.
+            watch: is told of each trajectory before it is run.
         """
         self._sampler = sampler
         self._agent = agent
@@ -106,42 +106,29 @@ class Evaluator:
         """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.
 
         Trajectories are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` trajectories
-        where that is set. z is drawn from the prior for the
-        first `num_exp_traj_eval` of them, then from the posterior given all transitions of this run so far.
+        where that is set. z is drawn from the prior for the first `num_exp_traj_eval` of them, then from the
+        posterior given all transitions of this run so far. No run waits for another one.
         """
-        pieces = [
-            self._adapt_lanes(tasks[start : start + self._sampler.num_lanes])
-            for start in range(0, len(tasks), self._sampler.num_lanes)
-        ]
-        return pieces[0] if len(pieces) == 1 else _join(pieces)
+        params = self._params
+        runs = _Runs(self._agent.prior(len(tasks)), params)
 
-    def _adapt_lanes(self, tasks: IndexArray) -> Adaptation:
-        memory = _Context(len(tasks))
-        returns: list[FloatArray] = []
-        rounds: list[Round] = []
-        belief = self._agent.prior(len(tasks))
-        steps = np.zeros(len(tasks), dtype=np.int64)
-        while (goes_on := self._goes_on(steps, len(rounds))).any():
-            lanes = np.flatnonzero(goes_on)
+        def start(num_lanes: int) -> Start:
+            begun = runs.begin(num_lanes)
+            belief = runs.belief.rows(begun)
             if self._watch is not None:
-                self._watch(len(rounds), tasks, lanes, belief)
-            z = belief.sample(self._generator)[lanes]
-            (paths,) = self._sampler.sample(tasks[lanes], z, self._noise)
-            steps[lanes] += paths.length
-            memory.append(lanes, paths, self._params)
-            returns.append(np.full(len(tasks), np.nan, dtype=np.float32))
-            returns[-1][lanes] = paths.returns(self._params.sparse_rewards)
-            rounds.append(Round(len(rounds), lanes, paths))
-            if len(rounds) >= self._params.num_exp_traj_eval:
-                belief = self._agent.posterior(memory.transitions, memory.length)
-        mean, var = belief.mean.cpu().numpy(), belief.var.cpu().numpy()
-        return Adaptation(tasks, np.stack(returns, axis=1), mean, var, rounds)
+                for row, run in enumerate(begun):
+                    self._watch(int(run), int(runs.num_paths[run]), belief.rows(np.array([row])))
+            return Start(begun, tasks[begun], belief.sample(self._generator))
 
-    def _goes_on(self, steps: IndexArray, num_paths: int) -> NDArray[np.bool_]:
-        """Which runs, with `steps` (lanes,) transitions in `num_paths` rounds so far, have another trajectory."""
-        if self._params.num_trajs_per_eval is not None:
-            return np.full(len(steps), num_paths < self._params.num_trajs_per_eval)
-        return steps < self._params.num_steps_per_eval
+        for ended, paths in self._sampler.run(start, self._noise):
+            runs.end(ended, paths)
+            transitions = paths.context(use_next_obs=params.use_next_obs_in_context, sparse=params.sparse_rewards)
+            runs.context.append(ended, self._agent.codes(transitions[paths.valid()]), paths.length)
+            informed = ended[runs.num_paths[ended] >= params.num_exp_traj_eval]
+            if informed.size:
+                runs.belief = runs.belief.with_rows(informed, self._agent.fuse(*runs.context.of(informed)))
+        mean, var = runs.belief.mean.cpu().numpy(), runs.belief.var.cpu().numpy()
+        return Adaptation(tasks, runs.returns(), mean, var, runs.rounds())
 
     def posterior_returns(self, tasks: IndexArray, draw_context: DrawContext) -> FloatArray:
         """Return of each of `tasks` with z from the posterior of a drawn context, no adaptation, (tasks,).
@@ -151,43 +138,87 @@ class Evaluator:
         num_paths = max(1, self._params.num_full_paths_per_eval)
         lanes = np.repeat(tasks, num_paths)
         z = self._agent.posterior(draw_context(lanes, self._generator)).sample(self._generator)
-        returns = [paths.returns(self._params.sparse_rewards) for paths in self._sampler.sample(lanes, z, None)]
-        return np.concatenate(returns).reshape(len(tasks), num_paths).mean(axis=1)
+        returns = np.empty(len(lanes), dtype=np.float32)
+        for episodes, paths in self._sampler.sample(lanes, z, None):
+            returns[episodes] = paths.returns(self._params.sparse_rewards)
+        return returns.reshape(len(tasks), num_paths).mean(axis=1)
+
+
+class _Runs:
+    """The runs of an evaluation: what each believes, has seen and done; all arrays (runs,)."""
+
+    def __init__(self, prior: Belief, params: AlgoParams) -> None:
+        num_runs = len(prior.mean)
+        self.belief = prior
+        self.context = _Context(num_runs)
+        self.num_paths = np.zeros(num_runs, dtype=np.int64)  # that have ended
+        self._steps = np.zeros(num_runs, dtype=np.int64)
+        self._idle = np.ones(num_runs, dtype=bool)
+        self._ended: dict[int, list[tuple[IndexArray, Paths]]] = {}  # runs and their paths, by number in the run
+        self._params = params
+
+    def begin(self, num_lanes: int) -> IndexArray:
+        """Up to `num_lanes` runs whose next trajectory begins now, first those that have had fewest."""
+        ready = np.flatnonzero(self._idle & self._goes_on())
+        chosen = np.sort(ready[np.argsort(self.num_paths[ready], kind="stable")[:num_lanes]])
+        self._idle[chosen] = False
+        return chosen
+
+    def _goes_on(self) -> NDArray[np.bool_]:
+        """Which runs are to have another trajectory."""
+        if self._params.num_trajs_per_eval is not None:
+            return self.num_paths < self._params.num_trajs_per_eval
+        return self._steps < self._params.num_steps_per_eval
+
+    def end(self, runs: IndexArray, paths: Paths) -> None:
+        """The trajectories of `runs` under way have ended."""
+        number = self.num_paths[runs]
+        for each in np.unique(number):
+            rows = np.flatnonzero(number == each)
+            self._ended.setdefault(int(each), []).append((runs[rows], paths.rows(rows)))
+        self._steps[runs] += paths.length
+        self.num_paths[runs] += 1
+        self._idle[runs] = True
+
+    def rounds(self) -> list[Round]:
+        """The trajectories by their number, each with its runs in order."""
+        rounds = []
+        for number, pieces in sorted(self._ended.items()):
+            runs = np.concatenate([some for some, _ in pieces])
+            order = np.argsort(runs)
+            rounds.append(Round(number, runs[order], join_paths([paths for _, paths in pieces]).rows(order)))
+        return rounds
+
+    def returns(self) -> FloatArray:
+        """Returns by run and number, (runs, trajectories), nan where there was none."""
+        returns = np.full((len(self.num_paths), len(self._ended)), np.nan, dtype=np.float32)
+        for number, pieces in self._ended.items():
+            for runs, paths in pieces:
+                returns[runs, number] = paths.returns(self._params.sparse_rewards)
+        return returns
 
 
 class _Context:
-    """The transitions of each lane so far, padded to the longest."""
+    """What the transitions of each run so far give to its belief."""
 
-    def __init__(self, num_lanes: int) -> None:
-        self.transitions: FloatArray = np.zeros((num_lanes, 0, 0), dtype=np.float32)
-        self.length = np.zeros(num_lanes, dtype=np.int64)
+    def __init__(self, num_runs: int) -> None:
+        self._codes: FloatArray = np.zeros((num_runs, 0, 0), dtype=np.float32)
+        self._length = np.zeros(num_runs, dtype=np.int64)
 
-    def append(self, lanes: IndexArray, paths: Paths, params: AlgoParams) -> None:
-        new = paths.context(use_next_obs=params.use_next_obs_in_context, sparse=params.sparse_rewards)
-        needed = int((self.length[lanes] + paths.length).max())
-        grown = np.zeros((len(self.length), max(needed, self.transitions.shape[1]), new.shape[2]), dtype=np.float32)
-        grown[:, : self.transitions.shape[1], : self.transitions.shape[2]] = self.transitions
-        for lane, transitions, length in zip(lanes, new, paths.length, strict=True):
-            grown[lane, self.length[lane] : self.length[lane] + length] = transitions[:length]
-        self.transitions = grown
-        self.length[lanes] += paths.length
+    def append(self, runs: IndexArray, codes: FloatArray, length: IndexArray) -> None:
+        """Take note of `length` (runs,) more transitions of each of `runs`: their codes, (all steps, code_dim)."""
+        num_runs, capacity, width = self._codes.shape
+        needed = int((self._length[runs] + length).max())
+        if needed > capacity:
+            grown = np.zeros((num_runs, max(needed, 2 * capacity), codes.shape[1]), dtype=np.float32)
+            grown[:, :capacity, :width] = self._codes
+            self._codes = grown
+        ends = np.cumsum(length)
+        for run, start, end in zip(runs, ends - length, ends, strict=True):
+            self._codes[run, self._length[run] : self._length[run] + end - start] = codes[start:end]
+        self._length[runs] += length
 
-
-def _join(pieces: list[Adaptation]) -> Adaptation:
-    """One record of several groups of lanes."""
-    longest = max(piece.returns.shape[1] for piece in pieces)
-    widths = [((0, 0), (0, longest - piece.returns.shape[1])) for piece in pieces]
-    offsets = np.cumsum([0] + [len(piece.tasks) for piece in pieces[:-1]])
-    return Adaptation(
-        np.concatenate([piece.tasks for piece in pieces]),
-        np.concatenate(
-            [np.pad(p.returns, width, constant_values=np.nan) for p, width in zip(pieces, widths, strict=True)]
-        ),
-        np.concatenate([piece.z_mean for piece in pieces]),
-        np.concatenate([piece.z_var for piece in pieces]),
-        [
-            round_._replace(lanes=round_.lanes + offset)
-            for piece, offset in zip(pieces, offsets, strict=True)
-            for round_ in piece.rounds
-        ],
-    )
+    def of(self, runs: IndexArray) -> tuple[FloatArray, IndexArray]:
+        """The codes of `runs`, (runs, context, code_dim), padded to the longest, and their lengths (runs,)."""
+        length = self._length[runs]
+        return self._codes[runs, : int(length.max())], length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 from typing_extensions import Self
@@ -65,11 +65,21 @@ class Belief(Protocol):
     def sample(self, generator: torch.Generator) -> Tensor:
         """One z per task."""
 
-    def rows(self, rows: Tensor) -> Self:
+    def rows(self, rows: IndexArray) -> Self:
         """The beliefs of `rows`."""
+
+    def with_rows(self, rows: IndexArray, other: Self) -> Self:
+        """These beliefs, but for `rows`, which have those of `other`."""
 
     def joined(self, other: Self) -> Self:
         """These beliefs, then those of `other`."""
+
+
+class Actor(Protocol):
+    """A policy with its weights of one moment."""
+
+    def for_z(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
+        """Acts for lanes whose z (lanes, latent) stays; deterministic without a generator."""
 
 
 class Agent(Protocol):
@@ -78,23 +88,42 @@ class Agent(Protocol):
     def prior(self, num_tasks: int) -> Belief:
         """The belief with no context."""
 
-    def posterior(self, context: Any, length: IndexArray | None = None) -> Belief:
-        """The belief given context, of which the first `length` transitions count."""
+    def posterior(self, context: Any) -> Belief:
+        """The belief given context."""
 
-    def actor(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
-        """Acts for lanes with fixed z; deterministic without a generator."""
+    def codes(self, transitions: FloatArray) -> FloatArray:
+        """What each of `transitions` (steps, context_dim) gives to a belief, (steps, code_dim)."""
+
+    def fuse(self, codes: FloatArray, length: IndexArray) -> Belief:
+        """The belief given codes (tasks, context, code_dim), of which the first `length` (tasks,) count."""
+
+    def actor(self) -> Actor:
+        """Acts with the policy of this moment."""
+
+
+class Start(NamedTuple):
+    """Episodes that begin together."""
+
+    job: IndexArray  # (episodes,) what each is for; the sampler hands it back with the episode
+    tasks: IndexArray  # (episodes,)
+    z: Tensor  # (episodes, latent)
 
 
 class Sampler(Protocol):
-    """Rolls out episodes in lock-step."""
-
-    num_lanes: int
+    """Rolls out episodes, many at a time."""
 
     def seed(self, env_seed: int) -> None:
         """Seed the environment's resets."""
 
-    def sample(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Iterator[Paths]:
-        """One episode for each entry of `tasks`, in pieces of at most `num_lanes`."""
+    def run(
+        self, start: Callable[[int], Start], generator: torch.Generator | None
+    ) -> Iterator[tuple[IndexArray, Paths]]:
+        """The episodes that `start` gives for so many free lanes, with their jobs, as they end."""
+
+    def sample(
+        self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None
+    ) -> Iterator[tuple[IndexArray, Paths]]:
+        """One episode for each entry of `tasks`, as they end, with their places in `tasks`."""
 
 
 class Collector(Protocol):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,31 @@ class Paths(NamedTuple):
         assert reward is not None, "the environment gives no sparse reward"
         columns = [self.obs, self.action, reward[..., None]] + [self.next_obs] * use_next_obs
         return np.concatenate(columns, axis=-1)
+
+    def rows(self, rows: IndexArray) -> Paths:
+        """The episodes of `rows`, in that order."""
+        fields = {name: value[rows] for name, value in self._asdict().items() if isinstance(value, np.ndarray)}
+        return self._replace(**fields, terms={name: values[rows] for name, values in self.terms.items()})
+
+
+def join_paths(pieces: Sequence[Paths]) -> Paths:
+    """The episodes of all pieces, one after the other, padded to the longest piece."""
+    steps = max(paths.reward.shape[1] for paths in pieces)
+
+    def padded(values: NDArray[Any]) -> NDArray[Any]:
+        return np.pad(values, [(0, 0), (0, steps - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([padded(getattr(paths, name)) for paths in pieces])
+
+    first = pieces[0]
+    return Paths(
+        task=np.concatenate([paths.task for paths in pieces]),
+        length=np.concatenate([paths.length for paths in pieces]),
+        **{name: joined(name) for name in ("obs", "action", "reward", "next_obs", "terminal")},
+        sparse_reward=None if first.sparse_reward is None else joined("sparse_reward"),
+        terms={name: np.concatenate([padded(paths.terms[name]) for paths in pieces]) for name in first.terms},
+    )
 
 
 class Batch(NamedTuple):

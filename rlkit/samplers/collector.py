@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.protocols import Agent, Belief, DrawContext
+from rlkit.core.protocols import Agent, Belief, DrawContext, Start
 from rlkit.core.records import IndexArray, Paths
 from rlkit.samplers.path_sampler import PathSampler
 
@@ -17,7 +17,7 @@ class Collector:
     """Collects whole episodes until each task has its number of transitions or more.
 
     An episode takes `max_path_length` steps at most, so a task that still misses n transitions needs at least
-    n / max_path_length more episodes whatever happens: these run side by side, and the set of episodes is what
+    n / max_path_length more episodes whatever happens: so many run side by side, and the set of episodes is what
     running them one after the other would have made.
     """
 
@@ -34,11 +34,13 @@ class Collector:
 
     def from_prior(self, tasks: IndexArray, num_steps: int) -> Iterator[Paths]:
         """Episodes with z ~ prior, redrawn for each, `num_steps` transitions or more of each of `tasks`."""
-        missing = np.full(len(tasks), num_steps)
-        while (missing > 0).any():
-            job = np.repeat(np.arange(len(tasks)), self._paths_needed(missing))
-            z = self._agent.prior(len(job)).sample(self._generator)
-            yield from self._run(tasks, job, z, missing)
+        account = _Account(len(tasks), num_steps, self._sampler.max_path_length)
+
+        def start(num_lanes: int) -> Start:
+            job, _ = account.begin(account.needed(), num_lanes)
+            return Start(job, tasks[job], self._agent.prior(len(job)).sample(self._generator))
+
+        return self._run(start, account)
 
     def from_posterior(
         self,
@@ -62,29 +64,60 @@ class Collector:
             context_grows: whether the episodes become context themselves: then a group waits for the one before,
                 else all groups run side by side.
         """
-        missing = np.full(len(tasks), num_steps)
-        done = np.zeros(len(tasks), dtype=np.int64)
+        account = _Account(len(tasks), num_steps, self._sampler.max_path_length)
         beliefs = _GroupBeliefs(self._agent, tasks, lambda drawn: draw_context(drawn, self._generator))
-        while (missing > 0).any():
-            count = self._paths_needed(missing)
+
+        def start(num_lanes: int) -> Start:
+            count = account.needed()
             if context_grows:
-                count = np.minimum(count, paths_per_update - done % paths_per_update)
-            job = np.repeat(np.arange(len(tasks)), count)
-            number = done[job] + np.concatenate([np.arange(n) for n in count])
-            z = beliefs.of(job, number // paths_per_update).sample(self._generator)
-            done += count
-            yield from self._run(tasks, job, z, missing)
+                count = np.minimum(count, account.left_in_group(paths_per_update))
+            job, number = account.begin(count, num_lanes)
+            return Start(job, tasks[job], beliefs.of(job, number // paths_per_update).sample(self._generator))
 
-    def _paths_needed(self, missing: IndexArray) -> IndexArray:
-        return -(-missing.clip(min=0) // self._sampler.max_path_length)
+        return self._run(start, account)
 
-    def _run(self, tasks: IndexArray, job: IndexArray, z: Tensor, missing: IndexArray) -> Iterator[Paths]:
-        """Run one episode per entry of `job`, counting its steps off `missing`."""
-        start = 0
-        for paths in self._sampler.sample(tasks[job], z, self._generator):
-            np.subtract.at(missing, job[start : start + len(paths.length)], paths.length)
-            start += len(paths.length)
+    def _run(self, start: Callable[[int], Start], account: _Account) -> Iterator[Paths]:
+        for job, paths in self._sampler.run(start, self._generator):
+            account.end(job, paths.length)
             yield paths
+
+
+class _Account:
+    """What each task misses, and how many of its episodes have begun and ended; all arrays (tasks,)."""
+
+    def __init__(self, num_tasks: int, num_steps: int, max_path_length: int) -> None:
+        self._missing = np.full(num_tasks, num_steps)  # transitions
+        self._begun, self._ended = (np.zeros(num_tasks, dtype=np.int64) for _ in range(2))
+        self._max_path_length = max_path_length
+
+    def needed(self) -> IndexArray:
+        """How many more episodes each task needs whatever those under way bring."""
+        paths = -(-self._missing.clip(min=0) // self._max_path_length)
+        return (paths - (self._begun - self._ended)).clip(min=0)
+
+    def left_in_group(self, size: int) -> IndexArray:
+        """How many episodes may begin before those under way have ended, where episodes wait in groups of `size`."""
+        return (self._ended // size + 1) * size - self._begun
+
+    def begin(self, count: IndexArray, num_lanes: int) -> tuple[IndexArray, IndexArray]:
+        """Begin up to `count` episodes of each task, `num_lanes` in all, first of those that miss most.
+
+        Returns:
+            Task and number within its task (from 0) of each, both (episodes,), in the order of the tasks.
+        """
+        job = np.repeat(np.arange(len(count)), count)
+        within = np.arange(len(job)) - np.repeat(np.cumsum(count) - count, count)
+        number = self._begun[job] + within
+        expected = self._missing[job] - (number - self._ended[job]) * self._max_path_length
+        chosen = np.sort(np.argsort(-expected, kind="stable")[:num_lanes])
+        job, number = job[chosen], number[chosen]
+        np.add.at(self._begun, job, 1)
+        return job, number
+
+    def end(self, job: IndexArray, length: IndexArray) -> None:
+        """Episodes of the tasks `job` ended after `length` steps, (episodes,) each."""
+        np.add.at(self._ended, job, 1)
+        np.subtract.at(self._missing, job, length)
 
 
 class _GroupBeliefs:
@@ -106,4 +139,4 @@ class _GroupBeliefs:
             for key in new:
                 self._rows[key] = len(self._rows)
             self._beliefs = self._beliefs.joined(self._agent.posterior(context))
-        return self._beliefs.rows(torch.tensor([self._rows[key] for key in keys]))
+        return self._beliefs.rows(np.array([self._rows[key] for key in keys], dtype=np.int64))

@@ -1,18 +1,21 @@
-"""PathSampler: one episode per (task, z) lane, all lanes in lock-step, one policy call per step for all of them."""
+"""PathSampler: episodes in many lanes at a time, one policy call per step for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rlkit.core.errors import RunError
-from rlkit.core.protocols import Agent, LaneEnv
-from rlkit.core.records import IndexArray, Paths
+from rlkit.core.protocols import Agent, LaneEnv, Start
+from rlkit.core.records import FloatArray, IndexArray, Paths
+from rlkit.samplers.lane_log import LaneLog
+
+FREE = -1  # job of a lane that runs no episode
+REFILL_SHARE = 0.2  # of the busy lanes, which end before others begin: to begin costs about as much as a step
 
 
 class PathSampler:
@@ -23,98 +26,148 @@ class PathSampler:
         self.env = env
         self.agent = agent
         self.record_terms = record_terms
-        self.num_lanes = env.num_envs
         self.max_path_length = env.max_path_length
 
     def seed(self, env_seed: int) -> None:
         """Seed the resets of the environment, starting no episode."""
-        self.env.reset(seed=env_seed, options={"reset_mask": np.zeros(self.num_lanes, dtype=bool)})
+        self.env.reset(seed=env_seed, options={"reset_mask": np.zeros(self.env.num_envs, dtype=bool)})
 
-    def sample(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Iterator[Paths]:
-        """One episode for each entry of `tasks`, in pieces of at most `num_lanes`.
+    def run(
+        self, start: Callable[[int], Start], generator: torch.Generator | None
+    ) -> Iterator[tuple[IndexArray, Paths]]:
+        """Keep the lanes busy: where episodes end, others begin.
 
         Args:
-            tasks: (episodes,) task indices.
-            z: (episodes, latent), the task variable of each episode.
+            start: asked, at first and whenever some episodes ended and were yielded, for up to so many that begin
+                now. It may give fewer, or none while others must end first; the run is over when none is left. As
+                many lanes are used as the first answer fills.
             generator: source of the exploration noise; None makes the policy deterministic.
+
+        Yields:
+            The episodes that ended since the last ones, with their jobs. Until the run is over, torch keeps to one
+            thread.
         """
-        for start in range(0, len(tasks), self.num_lanes):
-            piece = slice(start, start + self.num_lanes)
-            with one_torch_thread():
-                paths = self._rollout(tasks[piece], z[piece], generator)
-            yield paths
+        new = start(self.env.num_envs)
+        if not new.job.size:
+            return
+        with one_torch_thread():
+            lanes = _Lanes(self.env, self.agent, generator, new, record_terms=self.record_terms)
+            while lanes.num_busy:
+                ended = lanes.step_until_some_end()
+                yield lanes.job[ended], lanes.take(ended)
+                lanes.begin(start(lanes.num_free))
 
-    def _rollout(self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None) -> Paths:
-        env, lanes, steps = self.env, len(tasks), self.max_path_length
-        obs = np.empty((steps + 1, lanes, env.observation_dim), dtype=np.float32)
-        action = np.empty((steps, lanes, env.action_dim), dtype=np.float32)
-        reward, terminal, sparse = (np.zeros((steps, lanes), dtype=np.float32) for _ in range(3))
-        length = np.zeros(lanes, dtype=np.int64)
-        all_actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)  # lanes beyond ours stay frozen
-        live = np.ones(lanes, dtype=bool)
+    def sample(
+        self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None
+    ) -> Iterator[tuple[IndexArray, Paths]]:
+        """One episode for each entry of `tasks` (episodes,) with its `z` (episodes, latent), as they end."""
+        begun = 0
 
-        terms: list[dict[str, np.ndarray]] = []
-        act = self.agent.actor(z, generator)
-        obs[0] = self._start(tasks)
-        for step in range(steps):
-            action[step] = act(obs[step])
-            all_actions[:lanes] = action[step]
-            _require_finite("action", action[step], tasks, step, live)
-            next_obs, step_reward, terminated, truncated, info = env.step(all_actions)
-            obs[step + 1] = next_obs[:lanes]
-            reward[step] = step_reward[:lanes]
-            terminal[step] = terminated[:lanes]
-            if env.has_sparse_reward:
-                sparse[step] = info["sparse_reward"][:lanes]
-            if self.record_terms:
-                terms.append({name: info[name][:lanes] for name in info if is_term(name)})
-            _require_finite("observation", obs[step + 1], tasks, step, live)
-            length += live
-            live &= ~(terminated | truncated)[:lanes]
-            if not live.any():
-                break
-        used = int(length.max())
-        return Paths(
-            task=np.asarray(tasks),
-            length=length,
-            obs=obs[:used].swapaxes(0, 1),
-            action=action[:used].swapaxes(0, 1),
-            reward=reward[:used].T,
-            next_obs=obs[1 : used + 1].swapaxes(0, 1),
-            terminal=terminal[:used].T,
-            sparse_reward=sparse[:used].T if env.has_sparse_reward else None,
-            terms={name: np.stack([step[name] for step in terms], axis=1) for name in (terms[0] if terms else ())},
-        )
+        def start(num_lanes: int) -> Start:
+            nonlocal begun
+            these = slice(begun, begun + num_lanes)
+            begun += num_lanes
+            return Start(np.arange(len(tasks))[these], tasks[these], z[these])
 
-    def _start(self, tasks: IndexArray) -> np.ndarray:
-        mask = np.arange(self.env.num_envs) < len(tasks)
-        self.env.set_tasks(tasks, lanes=np.arange(len(tasks)))
-        return self.env.reset(options={"reset_mask": mask})[0][: len(tasks)]
+        return self.run(start, generator)
 
 
-def _require_finite(what: str, values: np.ndarray, tasks: IndexArray, step: int, live: NDArray[np.bool_]) -> None:
-    """Stop where a live lane acts or observes something that is not finite.
+class _Lanes:
+    """The lanes of one run: what each is doing, and what it did."""
 
-    Raises:
-        RunError: with task, step and values.
-    """
-    if not np.isfinite(values).all():
-        bad = np.flatnonzero(live & ~np.isfinite(values).all(axis=1))
-        if bad.size:
-            raise RunError(f"{what} not finite in task {tasks[bad[0]]}, step {step + 1}: {values[bad[0]].tolist()}")
+    def __init__(
+        self,
+        env: LaneEnv,
+        agent: Agent,
+        generator: torch.Generator | None,
+        first: Start,
+        *,
+        record_terms: bool,
+    ) -> None:
+        """One lane for each episode of `first`, which begin; the environment's other lanes stay frozen."""
+        lanes = len(first.job)
+        self._env, self._generator = env, generator
+        self._actor = agent.actor()
+        self._log = LaneLog(env, lanes, record_terms=record_terms)
+        self._tasks = np.zeros(lanes, dtype=np.int64)
+        self._z = torch.zeros_like(first.z)
+        self._length, self._end = (np.zeros(lanes, dtype=np.int64) for _ in range(2))
+        self._obs = np.zeros((lanes, env.observation_dim), dtype=np.float32)
+        self._actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)
+        self.job = np.full(lanes, FREE)
+        self.begin(first)
 
+    @property
+    def num_busy(self) -> int:
+        """How many lanes are within an episode."""
+        return int((self.job != FREE).sum())
 
-def is_term(name: str) -> bool:
-    """Whether an entry of `info` is a number to report: a term of the reward, a speed, a success."""
-    return name.startswith("reward_") or name in ("velocity", "success")
+    @property
+    def num_free(self) -> int:
+        """How many are not."""
+        return len(self.job) - self.num_busy
+
+    def begin(self, new: Start) -> None:
+        """Begin the episodes of `new` in the first free lanes."""
+        if not new.job.size:
+            return
+        lanes = np.flatnonzero(self.job == FREE)[: len(new.job)]
+        self.job[lanes], self._tasks[lanes], self._length[lanes] = new.job, new.tasks, 0
+        self._z[torch.from_numpy(lanes)] = new.z
+        mask = np.zeros(self._env.num_envs, dtype=bool)
+        mask[lanes] = True
+        self._env.set_tasks(new.tasks, lanes=lanes)
+        self._obs[lanes] = self._env.reset(options={"reset_mask": mask})[0][lanes]
+
+    def step_until_some_end(self) -> IndexArray:
+        """Step the busy lanes until REFILL_SHARE of them, at least one, have ended; returns which."""
+        env, width = self._env, len(self.job)
+        lanes = np.flatnonzero(self.job != FREE)
+        busy = slice(width) if len(lanes) == width else lanes  # a slice makes no copies
+        act = self._actor.for_z(self._z[torch.from_numpy(lanes)], self._generator)
+        goes_on = np.ones(len(lanes), dtype=bool)
+        enough = max(1, int(len(lanes) * REFILL_SHARE))
+        while True:
+            actions = act(self._obs[busy])
+            self._require_finite("action", actions, lanes)
+            self._actions[busy] = actions
+            all_obs, reward, terminated, truncated, info = env.step(self._actions)
+            next_obs = all_obs[:width].astype(np.float32)
+            self._log.record(self._obs, self._actions, next_obs, reward, terminated, info)
+            self._obs = next_obs
+            self._require_finite("observation", next_obs[busy], lanes)
+            self._length[busy] += goes_on
+            over = (terminated | truncated)[busy]
+            if over.any():
+                self._end[lanes[goes_on & over]] = self._log.num_steps
+                goes_on &= ~over
+                if (~goes_on).sum() >= enough:
+                    return np.asarray(lanes[~goes_on])
+
+    def take(self, lanes: IndexArray) -> Paths:
+        """The episodes that `lanes` have ended; the lanes are free then."""
+        self.job[lanes] = FREE
+        return self._log.paths(lanes, self._tasks[lanes], self._length[lanes], self._end[lanes])
+
+    def _require_finite(self, what: str, values: FloatArray, lanes: IndexArray) -> None:
+        """Stop where one of `lanes` acts or observes something that is not finite, `values` (lanes, ...).
+
+        Raises:
+            RunError: with task, step and values.
+        """
+        if not np.isfinite(values).all():
+            row = np.flatnonzero(~np.isfinite(values).all(axis=1))[0]
+            lane = lanes[row]
+            place = f"task {self._tasks[lane]}, step {self._length[lane] + 1}"
+            raise RunError(f"{what} not finite in {place}: {values[row].tolist()}")
 
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Run torch on one CPU thread inside the block.
 
-    A policy call on some lanes is too small to share, and torch's other threads, which spin while they wait for
-    work, would take the cores that the physics needs.
+    What is computed between steps of the physics, policy and beliefs, is too small to share, and torch's other
+    threads, which spin for milliseconds while they wait for more, would take the cores that the physics needs.
     """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlkit.core.config import ATTENTION_HEADS
-from rlkit.torch.encoders import MLPEncoder
+from rlkit.torch.distributions import Belief
+from rlkit.torch.encoders import EncoderState, MLPEncoder, valid_steps
 from rlkit.torch.networks import hidden_layer, output
 
 
@@ -27,15 +28,22 @@ class AttentionEncoder(MLPEncoder):
             hidden_layer(hidden_dim, hidden_dim, generator) for _ in range(4)
         )
 
-    def outputs(self, context: Tensor, valid: Tensor | None) -> Tensor:
-        """See `MLPEncoder.outputs`; padding is not looked at."""
-        tasks, length, _ = context.shape
-        hidden = self.features(context)  # (tasks * context, hidden_dim)
+    def codes(self, context: Tensor) -> Tensor:
+        """See `ContextEncoder.codes`: the last hidden layer."""
+        return self.features(context).view(*context.shape[:-1], -1)
+
+    def fuse(self, codes: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
+        """See `ContextEncoder.fuse`; padding is not looked at."""
+        assert state is None, "this encoder takes each piece by itself"
+        tasks, num_steps, width = codes.shape
+        hidden = codes.flatten(end_dim=1)
         query, key, value = (
-            layer(hidden).view(tasks, length, ATTENTION_HEADS, -1).transpose(1, 2)
+            layer(hidden).view(tasks, num_steps, ATTENTION_HEADS, -1).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
+        valid = valid_steps(codes, length)
         mask = None if valid is None else valid[:, None, None, :]  # for all heads and all that look
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        merged = self.merge(attended.transpose(1, 2).reshape(hidden.shape))
-        return output(self.last_fc, hidden + merged).view(tasks, length, -1)
+        merged = self.merge(attended.transpose(1, 2).reshape(-1, width))
+        factors = output(self.last_fc, hidden + merged).view(tasks, num_steps, -1)
+        return self._fuse_factors(factors, valid)

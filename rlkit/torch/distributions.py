@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rlkit.core.records import IndexArray
+
 MIN_VARIANCE = 1e-7  # lower clamp of a factor's variance
 TANH_EPSILON = 1e-6  # keeps log(1 - a^2) finite at a = +-1
 
@@ -34,9 +36,15 @@ class Belief(NamedTuple):
         kl = 0.5 * (self.var + self.mean.square() - 1.0 - self.var.log()).sum()
         return kl / len(self.mean) if reduction == "mean" else kl
 
-    def rows(self, rows: Tensor) -> Belief:
+    def rows(self, rows: IndexArray) -> Belief:
         """The beliefs of `rows`, in that order and as often."""
-        return Belief(self.mean[rows], self.var[rows])
+        index = torch.from_numpy(rows).to(self.mean.device)
+        return Belief(self.mean[index], self.var[index])
+
+    def with_rows(self, rows: IndexArray, other: Belief) -> Belief:
+        """These beliefs, but for `rows`, which have those of `other`."""
+        index = torch.from_numpy(rows).to(self.mean.device)
+        return Belief(self.mean.index_copy(0, index, other.mean), self.var.index_copy(0, index, other.var))
 
     def joined(self, other: Belief) -> Belief:
         """These tasks' beliefs, then those of `other`."""

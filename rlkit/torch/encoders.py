@@ -30,6 +30,9 @@ Context: TypeAlias = Tensor | ContextPiece
 class ContextEncoder(nn.Module, ABC):
     """What every encoder can do; none of them remembers a context from one call to the next.
 
+    A context is encoded in two steps: what each transition gives by itself (`codes`), and what they say together
+    (`fuse`). Who adapts step by step keeps the codes of the transitions so far.
+
     Attributes:
         probabilistic: whether the belief is a Gaussian; if not, its variance is 0 and z is its mean.
         context_dim: how many numbers are read of a transition.
@@ -39,17 +42,25 @@ class ContextEncoder(nn.Module, ABC):
     probabilistic: bool
 
     @abstractmethod
-    def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
+    def codes(self, context: Tensor) -> Tensor:
+        """What each transition of (..., context_dim) gives, whatever the others, (..., code_dim)."""
+
+    @abstractmethod
+    def fuse(self, codes: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
         """q(z|c).
 
         Args:
-            context: (tasks, context, context_dim).
+            codes: (tasks, context, code_dim).
             length: (tasks,) transitions that count in each task, the first ones, at least one; None counts all.
             state: what `state_after` gave for the transitions before these; None where these are the first.
         """
 
+    def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
+        """q(z|c) of (tasks, context, context_dim); the other arguments as of `fuse`."""
+        return self.fuse(self.codes(context), length, state)
+
     def state_after(self, context: Tensor, state: EncoderState | None = None) -> EncoderState | None:
-        """What to tell `infer` of `context` when it encodes the transitions that follow, without gradient.
+        """What to tell `fuse` of `context` when it encodes the transitions that follow, without gradient.
 
         None of an encoder that takes each piece of a context by itself.
         """
@@ -72,22 +83,28 @@ class MLPEncoder(MLP, ContextEncoder):
         self.context_dim = context_dim
         self.probabilistic = probabilistic
 
-    def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
-        """See `ContextEncoder.infer`."""
+    def codes(self, context: Tensor) -> Tensor:
+        """See `ContextEncoder.codes`: the parameters of each transition's factor."""
+        return self(context)
+
+    def fuse(self, codes: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
+        """See `ContextEncoder.fuse`."""
         assert state is None, "this encoder takes each piece by itself"
-        valid = None if length is None else torch.arange(context.shape[1], device=context.device) < length[:, None]
-        outputs = self.outputs(context, valid)
-        weight = None if valid is None else valid.unsqueeze(-1).to(outputs.dtype)
+        return self._fuse_factors(codes, valid_steps(codes, length))
+
+    def _fuse_factors(self, factors: Tensor, valid: Tensor | None) -> Belief:
+        """The belief from `factors` (tasks, context, outputs); `valid` (tasks, context) tells them from padding."""
+        weight = None if valid is None else valid.unsqueeze(-1).to(factors.dtype)
         if self.probabilistic:
-            mean, raw_var = outputs.chunk(2, dim=-1)
+            mean, raw_var = factors.chunk(2, dim=-1)
             return product_of_gaussians(mean, F.softplus(raw_var), weight)
         if weight is None:
-            mean = outputs.mean(dim=1)
+            mean = factors.mean(dim=1)
         else:
-            mean = (outputs * weight).sum(dim=1) / weight.sum(dim=1)
+            mean = (factors * weight).sum(dim=1) / weight.sum(dim=1)
         return Belief(mean, torch.zeros_like(mean))
 
-    def outputs(self, context: Tensor, valid: Tensor | None) -> Tensor:
-        """What each transition says, (tasks, context, outputs); `valid` (tasks, context) tells them from padding."""
-        del valid  # each speaks for itself
-        return self(context)
+
+def valid_steps(codes: Tensor, length: Tensor | None) -> Tensor | None:
+    """Which of `codes` (tasks, context, ...) are among the first `length` (tasks,), (tasks, context); None: all."""
+    return None if length is None else torch.arange(codes.shape[1], device=codes.device) < length[:, None]

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from rlkit.core.errors import RunError, UserError
 
 FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
+SMALL_PRODUCT = 1_000_000  # multiplications up to which oneDNN's dispatch costs more than it gains
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
 KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESHOLD
 KEPT_HEAP_BYTES = 256 * 2**20
@@ -57,6 +59,22 @@ def use_fast_float32_products() -> bool:
         torch.set_float32_matmul_precision("highest")
         return False
     return True
+
+
+def small_affine(bias: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+    """rows @ weight + bias, as torch.addmm, the quickest way for the batches of acting.
+
+    oneDNN takes some ten microseconds to find its kernel, which is more than the default library needs for the whole
+    of a small product.
+    """
+    if rows.is_cuda or len(rows) * weight.numel() > SMALL_PRODUCT:
+        return torch.addmm(bias, rows, weight)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        return torch.addmm(bias, rows, weight)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def keep_freed_memory() -> None:

@@ -28,9 +28,13 @@ class RecurrentEncoder(MLP, ContextEncoder):
         self.context_dim = context_dim
         self.probabilistic = probabilistic
 
-    def infer(self, context: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
-        """See `ContextEncoder.infer`."""
-        hidden, _ = self._read(context, state)
+    def codes(self, context: Tensor) -> Tensor:
+        """See `ContextEncoder.codes`: what the LSTM reads."""
+        return self.features(context).view(*context.shape[:-1], -1)
+
+    def fuse(self, codes: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
+        """See `ContextEncoder.fuse`."""
+        hidden, _ = self.lstm(codes, state)
         if length is None:
             last = hidden[:, -1]
         else:
@@ -44,13 +48,8 @@ class RecurrentEncoder(MLP, ContextEncoder):
     @torch.no_grad()
     def state_after(self, context: Tensor, state: EncoderState | None = None) -> EncoderState:
         """Hidden and cell state behind `context`, each (1, tasks, hidden_dim), without gradient."""
-        return self._read(context, state)[1]
-
-    def _read(self, context: Tensor, state: EncoderState | None) -> tuple[Tensor, EncoderState]:
-        """Hidden state after each transition, (tasks, context, hidden_dim), and the state after the last one."""
-        embedded = self.features(context).view(*context.shape[:2], -1)
-        hidden, (last_hidden, last_cell) = self.lstm(embedded, state)
-        return hidden, (last_hidden, last_cell)
+        _, (hidden, cell) = self.lstm(self.codes(context), state)
+        return hidden, cell
 
 
 def _lstm(hidden_dim: int, generator: torch.Generator) -> nn.LSTM:

@@ -40,7 +40,7 @@ class FilmedLane:
         self.observation_dim, self.action_dim = env.observation_dim, env.action_dim
         self.has_sparse_reward = env.has_sparse_reward
 
-    def watch(self, number: int, tasks: IndexArray, lanes: IndexArray, belief: Belief) -> None:
+    def watch(self, run: int, number: int, belief: Belief) -> None:
         """A trajectory begins: note its number and what is believed."""
         self._trajectory, self._return = number + 1, 0.0
         self._head = belief_lines(belief.mean[0].cpu().numpy(), belief.var[0].sqrt().cpu().numpy())

@@ -58,10 +58,27 @@ def test_the_result_is_the_last_trajectorys_return():
 def test_runs_of_different_lengths_keep_their_own_context():
     evaluator, agent = make_evaluator(lengths={2: 3, 3: 4})
     evaluator.adapt(np.array([2, 3, 7]))
-    context, length = agent.contexts[-1]
-    assert length.tolist() == [15, 16, 15]
-    for lane, task in enumerate([2, 3, 7]):
-        assert (context[lane, : length[lane], REWARD_COLUMN] == task).all()
+    seen = {2: [], 3: [], 7: []}
+    for context, lengths in agent.contexts:
+        for rows, length in zip(context, lengths, strict=True):
+            task = int(rows[0, REWARD_COLUMN])
+            assert (rows[:length, REWARD_COLUMN] == task).all()
+            seen[task].append(int(length))
+    assert seen == {2: [3, 6, 9, 12, 15], 3: [4, 8, 12, 16], 7: [5, 10, 15]}
+
+
+def test_no_run_waits_for_another_one():
+    """Two of three runs have episodes of one step: they are through before the third ends its first one."""
+    evaluator, agent = make_evaluator(lengths={2: 1, 3: 1}, num_steps_per_eval=4)
+    adaptation = evaluator.adapt(np.array([2, 3, 7]))
+    assert [length.tolist() for _, length in agent.contexts] == [[1, 1], [2, 2], [3, 3], [4, 4], [5]]
+    assert [(number, lanes.tolist()) for number, lanes, _ in adaptation.rounds] == [
+        (0, [0, 1, 2]),
+        (1, [0, 1]),
+        (2, [0, 1]),
+        (3, [0, 1]),
+    ]
+    assert adaptation.rounds[0].paths.length.tolist() == [1, 1, 5]
 
 
 def test_sparse_rewards_count_in_context_and_returns():
@@ -104,7 +121,11 @@ def test_trajectories_are_counted_where_configured():
     adaptation = evaluator.adapt(np.array([2, 3, 7]))
     assert np.isfinite(adaptation.returns).all()
     assert adaptation.returns.shape == (3, 3)
-    assert [length.tolist() for _, length in agent.contexts] == [[2, 8, 10], [3, 12, 15]]
+    lengths = {int(rows[0, REWARD_COLUMN]): [] for context, _ in agent.contexts for rows in context}
+    for context, its_lengths in agent.contexts:
+        for rows, length in zip(context, its_lengths, strict=True):
+            lengths[int(rows[0, REWARD_COLUMN])].append(int(length))
+    assert lengths == {2: [2, 3], 3: [8, 12], 7: [10, 15]}
     assert adaptation.final_return.tolist() == [2, 12, 35]
 
 
@@ -113,12 +134,11 @@ def test_each_trajectory_is_announced_with_the_belief_behind_it():
     env, agent = FakeEnv(8, max_path_length=5, lengths={3: 4}), FakeAgent()
     params = AlgoParams(num_steps_per_eval=9, max_path_length=5)
 
-    def watch(number, tasks, lanes, belief):
-        seen.append((number, tasks.tolist(), lanes.tolist(), belief.mean[:, 0].tolist()))
+    def watch(run, number, belief):
+        seen.append((run, number, belief.mean[:, 0].tolist()))
 
     Evaluator(PathSampler(env, agent), agent, torch.Generator(), params, watch=watch).adapt(np.array([3, 6]))
-    first, second = (0, [3, 6], [0, 1], [PRIOR_Z] * 2), (1, [3, 6], [0, 1], [3.0, 6.0])
-    assert seen == [first, second, (2, [3, 6], [0], [3.0, 6.0])]
+    assert sorted(seen) == [(0, 0, [PRIOR_Z]), (0, 1, [3.0]), (0, 2, [3.0]), (1, 0, [PRIOR_Z]), (1, 1, [6.0])]
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -126,15 +146,15 @@ def test_the_policy_is_deterministic_unless_told_otherwise(deterministic):
     given = []
 
     class Sampler(PathSampler):
-        def sample(self, tasks, z, generator):
+        def run(self, start, generator):
             given.append(generator)
-            return super().sample(tasks, z, generator)
+            return super().run(start, generator)
 
     agent, generator = FakeAgent(), torch.Generator()
     sampler = Sampler(FakeEnv(4, max_path_length=5), agent)
     params = AlgoParams(num_steps_per_eval=10, max_path_length=5)
     Evaluator(sampler, agent, generator, params, deterministic=deterministic).adapt(np.array([1]))
-    assert given == [None if deterministic else generator] * 2
+    assert given == [None if deterministic else generator]
 
 
 def test_named_terms_are_those_of_the_last_trajectories():

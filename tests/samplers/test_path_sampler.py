@@ -5,6 +5,7 @@ from fakes import SPARSE_OFFSET, FakeAgent, FakeEnv
 
 import envs
 from rlkit.core.errors import RunError
+from rlkit.core.protocols import Start
 from rlkit.samplers.path_sampler import PathSampler
 
 
@@ -12,7 +13,8 @@ def test_lanes_do_not_mix():
     env = FakeEnv(num_envs=8, max_path_length=4)
     tasks = np.array([3, 1, 4, 1, 5])
     z = torch.tensor([[30.0], [10.0], [40.0], [11.0], [50.0]])
-    (paths,) = PathSampler(env, FakeAgent()).sample(tasks, z, None)
+    ((episodes, paths),) = PathSampler(env, FakeAgent()).sample(tasks, z, None)
+    assert episodes.tolist() == [0, 1, 2, 3, 4]
     assert (paths.task == tasks).all()
     assert (paths.obs[..., 0] == tasks[:, None]).all()
     assert (paths.reward == tasks[:, None]).all()
@@ -24,30 +26,88 @@ def test_lanes_do_not_mix():
 
 def test_a_time_limit_is_no_terminal_and_an_end_is():
     env = FakeEnv(num_envs=3, max_path_length=5, lengths={1: 2, 2: 5})
-    (paths,) = PathSampler(env, FakeAgent()).sample(np.array([0, 1, 2]), torch.zeros(3, 1), None)
-    assert paths.length.tolist() == [5, 2, 5]
-    assert (paths.terminal[0] == 0).all()
-    assert paths.terminal[1, :2].tolist() == [0, 1]
-    assert paths.terminal[2].tolist() == [0, 0, 0, 0, 1]  # its own end, at the limit
+    zero, one, two = one_by_one(PathSampler(env, FakeAgent()).sample(np.array([0, 1, 2]), torch.zeros(3, 1), None))
+    assert [len(path["reward"]) for path in (zero, one, two)] == [5, 2, 5]
+    assert zero["terminal"].tolist() == [0, 0, 0, 0, 0]
+    assert one["terminal"].tolist() == [0, 1]
+    assert two["terminal"].tolist() == [0, 0, 0, 0, 1]  # its own end, at the limit
 
 
-def test_finished_lanes_are_not_stepped():
+def one_by_one(batches):
+    """The episodes in the order in which they were asked for, each cut to its length."""
+    found = {}
+    for episodes, paths in batches:
+        for row, episode in enumerate(episodes.tolist()):
+            fields = ("obs", "action", "reward", "next_obs", "terminal", "sparse_reward")
+            found[episode] = {name: getattr(paths, name)[row, : paths.length[row]] for name in fields}
+            found[episode]["task"] = int(paths.task[row])
+    return [found[episode] for episode in sorted(found)]
+
+
+def test_lanes_that_wait_are_not_stepped():
     env = FakeEnv(num_envs=6, max_path_length=10, lengths={1: 2, 2: 7})
-    (paths,) = PathSampler(env, FakeAgent()).sample(np.array([1, 2, 1]), torch.zeros(3, 1), None)
+    paths = one_by_one(PathSampler(env, FakeAgent()).sample(np.array([1, 2, 1]), torch.zeros(3, 1), None))
     assert env.stepped == 2 + 7 + 2
-    assert paths.obs.shape[1] == 7  # nobody waits for the limit
-    assert paths.returns(sparse=False).tolist() == [2, 14, 2]
-    assert paths.returns(sparse=True).tolist() == [2 * 101, 7 * 102, 2 * 101]
+    assert [path["reward"].tolist() for path in paths] == [[1] * 2, [2] * 7, [1] * 2]
+    assert [path["sparse_reward"].tolist() for path in paths] == [[101] * 2, [102] * 7, [101] * 2]
 
 
-def test_more_episodes_than_lanes_come_in_pieces():
-    env = FakeEnv(num_envs=2, max_path_length=3)
-    tasks = np.array([0, 1, 2, 3, 4])
-    z = 10.0 * torch.arange(5.0)[:, None]
-    pieces = list(PathSampler(env, FakeAgent()).sample(tasks, z, None))
-    assert [paths.task.tolist() for paths in pieces] == [[0, 1], [2, 3], [4]]
-    for paths in pieces:
-        assert (paths.action[..., 0] == 10 * paths.task[:, None]).all()
+@pytest.mark.parametrize("num_envs", [1, 2, 3, 8])
+def test_where_an_episode_ends_another_one_begins(num_envs):
+    """Whatever lane and time an episode gets, it is what it would have been alone."""
+    lengths = {1: 1, 2: 2, 3: 7, 4: 4}
+    env = FakeEnv(num_envs, max_path_length=6, lengths=lengths)
+    tasks = np.random.default_rng(0).integers(0, 6, 60)
+    z = 10.0 * torch.arange(60.0)[:, None]
+    paths = one_by_one(PathSampler(env, FakeAgent()).sample(tasks, z, None))
+    assert [path["task"] for path in paths] == tasks.tolist()
+    for number, (task, path) in enumerate(zip(tasks.tolist(), paths, strict=True)):
+        length = min(6, lengths.get(task, 6))
+        assert path["obs"][:, 0].tolist() == [task] * length
+        assert path["obs"][:, 1].tolist() == list(range(length))
+        assert len(set(path["obs"][:, 2].tolist())) == 1  # one and the same episode of its lane
+        assert path["next_obs"][:, 1].tolist() == list(range(1, length + 1))
+        assert path["action"][:, 0].tolist() == [10.0 * number] * length
+        assert path["terminal"].tolist() == [0] * (length - 1) + [float(lengths.get(task, 10) <= 6)]
+    assert env.stepped == sum(len(path["reward"]) for path in paths)
+
+
+def test_short_episodes_do_not_wait_for_a_long_one():
+    env = FakeEnv(num_envs=2, max_path_length=10, lengths={1: 2})
+    ends = [
+        episodes.tolist()
+        for episodes, _ in PathSampler(env, FakeAgent()).sample(np.array([0, 1, 1, 1, 1]), torch.zeros(5, 1), None)
+    ]
+    assert ends == [[1], [2], [3], [4], [0]]
+
+
+def test_episodes_begin_when_they_may():
+    """A schedule that holds an episode back until two others have ended is asked again when they have."""
+    env = FakeEnv(num_envs=4, max_path_length=5, lengths={1: 1, 2: 3})
+    ended = []
+
+    def start(num_lanes):
+        if not ended:
+            return Start(np.array([7, 8]), np.array([1, 2]), torch.zeros(2, 1))
+        job = np.array([9] if len(ended) == 2 else [], dtype=np.int64)
+        return Start(job, job - 6, torch.zeros(len(job), 1))
+
+    for job, paths in PathSampler(env, FakeAgent()).run(start, None):
+        ended += zip(job.tolist(), paths.task.tolist(), paths.length.tolist(), strict=True)
+    assert ended == [(7, 1, 1), (8, 2, 3), (9, 3, 5)]
+
+
+def test_torch_keeps_to_one_thread_while_the_lanes_run():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run = PathSampler(FakeEnv(2), FakeAgent()).sample(np.array([1, 2, 3, 4]), torch.zeros(4, 1), None)
+        next(run)
+        assert torch.get_num_threads() == 1
+        run.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
@@ -76,8 +136,8 @@ def test_seeding_starts_no_episode():
 
 
 class BrokenAgent(FakeAgent):
-    def actor(self, z, generator):
-        act = super().actor(z, generator)
+    def for_z(self, z, generator):
+        act = super().for_z(z, generator)
         return lambda obs: np.where(obs[:, :1] == 7, np.nan, act(obs))  # in task 7
 
 

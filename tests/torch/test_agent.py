@@ -58,7 +58,7 @@ def test_padding_does_not_change_the_belief(probabilistic):
     agent, _ = make_agent(use_information_bottleneck=probabilistic)
     context = torch.randn(3, 10, 7)
     length = np.array([10, 4, 1])
-    padded = agent.posterior(context, length)
+    padded = agent.fuse(agent.codes(context), length)
     for task, n in enumerate(length):
         alone = agent.posterior(context[task : task + 1, :n])
         torch.testing.assert_close(padded.mean[task : task + 1], alone.mean, rtol=1e-5, atol=1e-6)
@@ -86,11 +86,11 @@ def test_acting_is_the_policys_distribution():
         agent.policy.last_fc_log_std.bias.copy_(torch.tensor([0.5, -30.0]))  # the second below the clamp
     obs, z = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), torch.randn(6, 5)
     distribution = agent.policy.distribution(torch.from_numpy(obs), z)
-    mode = agent.actor(z, None)(obs)
+    mode = agent.actor().for_z(z, None)(obs)
     assert isinstance(mode, np.ndarray)
     np.testing.assert_allclose(mode, distribution.mode().detach(), atol=1e-6)
     noise = torch.randn(6, 2, generator=torch.Generator().manual_seed(5))
-    sampled = agent.actor(z, torch.Generator().manual_seed(5))(obs)
+    sampled = agent.actor().for_z(z, torch.Generator().manual_seed(5))(obs)
     np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach(), atol=1e-6)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rlkit.core.records import FloatArray, IndexArray
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context, ContextEncoder, ContextPiece, EncoderState
-from rlkit.torch.sac.policies import TanhGaussianPolicy
+from rlkit.torch.sac.policies import ActingPolicy, TanhGaussianPolicy
 
 
 class PEARLAgent(nn.Module):
@@ -33,11 +33,11 @@ class PEARLAgent(nn.Module):
         mean = torch.zeros(num_tasks, self.latent_size, device=self.device)
         return Belief(mean, torch.ones_like(mean) if self.context_encoder.probabilistic else torch.zeros_like(mean))
 
-    def infer(self, context: Context, length: Tensor | None = None) -> Belief:
-        """q(z|c) with its gradient, from (tasks, context, context_dim), the first `length` (tasks,) of each."""
+    def infer(self, context: Context) -> Belief:
+        """q(z|c) with its gradient, from (tasks, context, context_dim)."""
         if isinstance(context, ContextPiece):
-            return self.context_encoder.infer(context.transitions, length, context.state)
-        return self.context_encoder.infer(context, length)
+            return self.context_encoder.infer(context.transitions, state=context.state)
+        return self.context_encoder.infer(context)
 
     def pieces(self, context: Tensor, size: int) -> Iterator[Context]:
         """`context` in pieces of `size` transitions, for truncated back-propagation.
@@ -53,21 +53,24 @@ class PEARLAgent(nn.Module):
                 state = self.context_encoder.state_after(piece, state)
 
     @torch.no_grad()
-    def posterior(self, context: Tensor | FloatArray, length: IndexArray | None = None) -> Belief:
-        """q(z|c) to act with: as `infer`, without gradient, from arrays of any device."""
+    def posterior(self, context: Tensor | FloatArray) -> Belief:
+        """q(z|c) to act with: as `infer`, without gradient, from an array of any device."""
+        return self.infer(torch.as_tensor(context, device=self.device))
+
+    @torch.no_grad()
+    def codes(self, transitions: FloatArray) -> FloatArray:
+        """What `fuse` needs of each of `transitions` (steps, context_dim), (steps, code_dim)."""
+        codes = self.context_encoder.codes(torch.as_tensor(transitions, device=self.device))
+        return codes.cpu().numpy()
+
+    @torch.no_grad()
+    def fuse(self, codes: FloatArray, length: IndexArray) -> Belief:
+        """q(z|c) from codes (tasks, context, code_dim), of which the first `length` (tasks,) count."""
         device = self.device
-        lengths = None if length is None else torch.as_tensor(length, device=device)
-        return self.infer(torch.as_tensor(context, device=device), lengths)
+        return self.context_encoder.fuse(
+            torch.as_tensor(codes, device=device), torch.as_tensor(length, device=device)
+        )
 
-    def actor(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
-        """Acts for lanes whose z (lanes, latent) stays: observations (lanes, obs_dim) in, actions out.
-
-        Exploration noise comes from `generator`; without one the policy is deterministic. The weights are those of
-        the moment of this call.
-        """
-        policy, device = self.policy.for_z(z.to(self.device)), self.device
-
-        def act(obs: FloatArray) -> FloatArray:
-            return policy.act(torch.as_tensor(obs, device=device), generator).cpu().numpy()
-
-        return act
+    def actor(self) -> ActingPolicy:
+        """Acts with the policy's weights of the moment of this call."""
+        return ActingPolicy(self.policy, self.latent_size)

@@ -72,7 +72,7 @@ class TrainedAgent:
         generator = None
         if noise_seed is not None:
             generator = torch.Generator(self.agent.device).manual_seed(noise_seed)
-        act = self.agent.actor(torch.as_tensor(z)[None], generator)
+        act = self.agent.actor().for_z(torch.as_tensor(z)[None], generator)
         return lambda obs: act(np.asarray(obs, dtype=np.float32)[None])[0]
 
     def _row(self, obs: ArrayLike, action: ArrayLike, reward: float, next_obs: ArrayLike) -> FloatArray:

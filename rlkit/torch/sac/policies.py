@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from rlkit.core.records import FloatArray
 from rlkit.torch.distributions import TanhNormal
 from rlkit.torch.networks import MLP, output, output_layer
+from rlkit.torch.pytorch_util import small_affine
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 HEAD_BOUND = 1e-3  # both heads start within +- this
@@ -30,37 +34,44 @@ class TanhGaussianPolicy(MLP):
         log_std = output(self.last_fc_log_std, hidden).clamp(LOG_STD_MIN, LOG_STD_MAX)
         return TanhNormal(output(self.last_fc, hidden).view(shape), log_std.view(shape))
 
-    def for_z(self, z: Tensor) -> FixedZPolicy:
-        """The policy for one z per lane, (lanes, latent), for the length of a rollout."""
-        return FixedZPolicy(self, z)
 
+class ActingPolicy:
+    """A policy with its weights of one moment, laid out for acting step after step on small batches.
 
-class FixedZPolicy:
-    """pi(. | s, z) of a batch of lanes whose z stays: what z adds to the first layer is computed once.
-
-    Made for acting, step after step on small batches, where the overhead of each operation counts: no gradient.
+    There the overhead of each operation counts: no gradient, what z adds to the first layer is computed once, both
+    heads are one product, and the weights lie as the products read them.
     """
 
     @torch.no_grad()
-    def __init__(self, policy: TanhGaussianPolicy, z: Tensor) -> None:
-        """Take the weights of `policy` as they are now."""
-        obs_dim = policy.fc0.in_features - z.shape[1]
-        weight = policy.fc0.weight
-        self._z_part = torch.addmm(policy.fc0.bias, z, weight[:, obs_dim:].t())
-        self._obs_weight = weight[:, :obs_dim].t()
-        self._hidden = [(layer.bias, layer.weight.t()) for layer in (policy.fc1, policy.fc2)]
-        self._mean_head = (policy.last_fc.bias, policy.last_fc.weight.t())
-        self._log_std_head = (policy.last_fc_log_std.bias, policy.last_fc_log_std.weight.t())
+    def __init__(self, policy: TanhGaussianPolicy, latent_size: int) -> None:
+        """Copy the weights of `policy`."""
+        first, heads = policy.fc0, (policy.last_fc, policy.last_fc_log_std)
+        obs_dim = first.in_features - latent_size
+        self._obs_weight = first.weight[:, :obs_dim].t().contiguous()
+        self._z_weight, self._z_bias = first.weight[:, obs_dim:].t().contiguous(), first.bias.clone()
+        self._hidden = [(layer.bias.clone(), layer.weight.t().contiguous()) for layer in (policy.fc1, policy.fc2)]
+        self._action_dim = policy.last_fc.out_features
+        self._head_bias = torch.cat([head.bias for head in heads])
+        self._head_weight = torch.cat([head.weight for head in heads]).t().contiguous()
 
     @torch.inference_mode()
-    def act(self, obs: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Actions (lanes, action_dim) for `obs` (lanes, obs_dim); without a generator, the mode."""
-        hidden = torch.addmm(self._z_part, obs, self._obs_weight).relu_()
-        for bias, weight in self._hidden:
-            hidden = torch.addmm(bias, hidden, weight).relu_()
-        mean = torch.addmm(self._mean_head[0], hidden, self._mean_head[1])
-        if generator is None:
-            return mean.tanh_()
-        log_std = torch.addmm(self._log_std_head[0], hidden, self._log_std_head[1]).clamp_(LOG_STD_MIN, LOG_STD_MAX)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        return mean.addcmul_(log_std.exp_(), noise).tanh_()
+    def for_z(self, z: Tensor, generator: torch.Generator | None) -> Callable[[FloatArray], FloatArray]:
+        """Act for lanes whose z (lanes, latent) stays: (lanes, obs_dim) in, (lanes, action_dim) out.
+
+        Exploration noise comes from `generator`; without one the policy is deterministic.
+        """
+        device = self._z_bias.device
+        z_part = small_affine(self._z_bias, z.to(device), self._z_weight)
+
+        @torch.inference_mode()
+        def act(obs: FloatArray) -> FloatArray:
+            hidden = small_affine(z_part, torch.as_tensor(obs, device=device), self._obs_weight).relu_()
+            for bias, weight in self._hidden:
+                hidden = small_affine(bias, hidden, weight).relu_()
+            mean, log_std = small_affine(self._head_bias, hidden, self._head_weight).split(self._action_dim, dim=1)
+            if generator is not None:
+                noise = torch.randn(mean.shape, generator=generator, device=device)
+                mean.addcmul_(log_std.clamp_(LOG_STD_MIN, LOG_STD_MAX).exp_(), noise)
+            return mean.tanh_().cpu().numpy()
+
+        return act
