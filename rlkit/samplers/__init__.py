@@ -1,1 +1,1 @@
-"""Lock-step data collection."""
+"""Data collection: many episodes at a time."""

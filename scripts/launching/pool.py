@@ -29,7 +29,7 @@ class Child:
         run: what it works on.
         process: the launcher's.
         errors: what it writes to stderr, where its lines are not shown.
-    iterations: how many the run had complete before.
+        iterations: how many the run had complete before.
         has_begun: whether its folder has been seen to be there.
     """
 
