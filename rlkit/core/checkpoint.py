@@ -13,7 +13,7 @@ import numpy as np
 from rlkit.core.errors import RunError
 from rlkit.core.files import write_arrays, write_json
 
-VERSION = 1  # of the format; another one is refused
+VERSION = 2  # of the format; another one is refused
 FOLDER = "checkpoints"
 JOURNAL_FILE = "experience.journal"
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class Round(NamedTuple):
-    """The trajectories that some lanes ran side by side."""
+    """The trajectories of the same number in their runs."""
 
-    number: int  # how many these lanes had run before
-    lanes: IndexArray  # (rows,) whose rows of `paths` are whose
+    number: int  # from 0
+    lanes: IndexArray  # (rows,) which runs had so many, in order; each has a row of `paths`
     paths: Paths
 
 
 class Adaptation(NamedTuple):
-    """What happened in one evaluation run per lane."""
+    """What happened in some evaluation runs; a lane is a run here."""
 
     tasks: IndexArray  # (lanes,)
     returns: FloatArray  # (lanes, trajectories), in order; nan where a run had fewer
@@ -107,7 +107,7 @@ class Evaluator:
 
         Trajectories are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` trajectories
         where that is set. z is drawn from the prior for the first `num_exp_traj_eval` of them, then from the
-        posterior given all transitions of this run so far. No run waits for another one.
+        posterior given all transitions of this run so far. Runs go on whatever the others are at.
         """
         params = self._params
         runs = _Runs(self._agent.prior(len(tasks)), params)

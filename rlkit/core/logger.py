@@ -195,10 +195,10 @@ def _observations(adaptation: Adaptation) -> np.ndarray:
 
 
 def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
-    """All trajectories of an evaluation: `tasks`, `returns`, and a group of arrays per round of lanes.
+    """All trajectories of an evaluation: `tasks`, `returns`, and a group of arrays for each number of trajectory.
 
-    `roundR/number` tells which trajectory of their run the lanes `roundR/lanes` ran; the other arrays have these
-    lanes first and are padded behind an episode's end (`length`).
+    `roundR/number` is that number, `roundR/lanes` the runs that had so many; the other arrays have these runs first
+    and are padded behind an episode's end (`length`).
     """
     arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
     for index, (number, lanes, paths) in enumerate(adaptation.rounds):

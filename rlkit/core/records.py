@@ -17,34 +17,34 @@ IndexArray = NDArray[np.int64]
 
 
 class Paths(NamedTuple):
-    """One episode per lane, padded behind its end to the longest of them.
+    """Some episodes, padded behind their ends to the longest of them: with zeros, but for the last observation.
 
     `terminal` is the environment's own termination, 0 where the time limit cut the episode. `sparse_reward` is
     None where the environment gives none.
     """
 
-    task: IndexArray  # (lanes,)
-    length: IndexArray  # (lanes,) steps of each episode
-    obs: FloatArray  # (lanes, steps, obs_dim)
-    action: FloatArray  # (lanes, steps, action_dim)
-    reward: FloatArray  # (lanes, steps)
-    next_obs: FloatArray  # (lanes, steps, obs_dim)
-    terminal: FloatArray  # (lanes, steps)
-    sparse_reward: FloatArray | None  # (lanes, steps)
-    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (lanes, steps)
+    task: IndexArray  # (episodes,)
+    length: IndexArray  # (episodes,) steps of each episode
+    obs: FloatArray  # (episodes, steps, obs_dim)
+    action: FloatArray  # (episodes, steps, action_dim)
+    reward: FloatArray  # (episodes, steps)
+    next_obs: FloatArray  # (episodes, steps, obs_dim)
+    terminal: FloatArray  # (episodes, steps)
+    sparse_reward: FloatArray | None  # (episodes, steps)
+    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (episodes, steps)
 
     def valid(self) -> NDArray[np.bool_]:
-        """Which entries are steps and not padding, (lanes, steps)."""
+        """Which entries are steps and not padding, (episodes, steps)."""
         return np.arange(self.reward.shape[1]) < self.length[:, None]
 
     def returns(self, sparse: bool) -> FloatArray:
-        """Undiscounted return of each episode, (lanes,)."""
+        """Undiscounted return of each episode, (episodes,)."""
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
         return np.where(self.valid(), reward, 0.0).sum(axis=1)
 
     def context(self, *, use_next_obs: bool, sparse: bool) -> FloatArray:
-        """What the encoder reads of each step: obs, action, reward (, next_obs), (lanes, steps, context_dim)."""
+        """What the encoder reads of each step: obs, action, reward (, next_obs), (episodes, steps, context_dim)."""
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
         columns = [self.obs, self.action, reward[..., None]] + [self.next_obs] * use_next_obs
@@ -52,12 +52,16 @@ class Paths(NamedTuple):
 
     def rows(self, rows: IndexArray) -> Paths:
         """The episodes of `rows`, in that order."""
+        if np.array_equal(rows, np.arange(len(self.length))):
+            return self
         fields = {name: value[rows] for name, value in self._asdict().items() if isinstance(value, np.ndarray)}
         return self._replace(**fields, terms={name: values[rows] for name, values in self.terms.items()})
 
 
 def join_paths(pieces: Sequence[Paths]) -> Paths:
     """The episodes of all pieces, one after the other, padded to the longest piece."""
+    if len(pieces) == 1:
+        return pieces[0]
     steps = max(paths.reward.shape[1] for paths in pieces)
 
     def padded(values: NDArray[Any]) -> NDArray[Any]:

@@ -170,7 +170,7 @@ class MetaRLAlgorithm:
                     num_steps,
                     self._draw_context,
                     paths_per_update=params.update_post_train,
-                    context_grows=as_context,
+                    context_grows=as_context or params.context_source != "recent",  # which reads the replay buffer
                 )
                 self._store(posterior_paths, as_context=as_context)
 

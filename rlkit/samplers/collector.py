@@ -61,7 +61,7 @@ class Collector:
             num_steps: transitions wanted per task.
             draw_context: draws a context for each of its tasks, (tasks, context, context_dim).
             paths_per_update: episodes that share a posterior.
-            context_grows: whether the episodes become context themselves: then a group waits for the one before,
+            context_grows: whether these episodes are drawn as context too: then a group waits for the one before,
                 else all groups run side by side.
         """
         account = _Account(len(tasks), num_steps, self._sampler.max_path_length)

@@ -24,8 +24,8 @@ class LaneLog:
 
     def __init__(self, env: LaneEnv, num_lanes: int, *, record_terms: bool) -> None:
         """An empty log of the first `num_lanes` lanes of `env`; `record_terms` keeps the terms that `info` names."""
-        self._num_lanes, self._size = num_lanes, 2 * env.max_path_length
-        self._obs, self._next_obs = self._ring(env.observation_dim), self._ring(env.observation_dim)
+        self._num_lanes, self._size = num_lanes, 2 * env.max_path_length + 1
+        self._obs = self._ring(env.observation_dim)  # a step acts on its own row and leads to the next one
         self._action = self._ring(env.action_dim)
         self._reward, self._terminal = self._ring(), self._ring()
         self._sparse = self._ring() if env.has_sparse_reward else None
@@ -36,47 +36,62 @@ class LaneLog:
     def _ring(self, *shape: int) -> FloatArray:
         return np.zeros((self._size, self._num_lanes, *shape), dtype=np.float32)
 
+    @property
+    def obs(self) -> FloatArray:
+        """What the lanes see now, (lanes, obs_dim), to read and, where an episode begins, to write."""
+        return np.asarray(self._obs[self.num_steps % self._size])
+
     def record(
         self,
-        obs: FloatArray,
         action: FloatArray,
-        next_obs: FloatArray,
+        next_obs: NDArray[Any],
         reward: NDArray[Any],
         terminal: NDArray[Any],
         info: Mapping[str, NDArray[Any]],
     ) -> None:
-        """Note a step of all lanes, (lanes, ...) each; of the environment's arrays its other lanes are left out."""
-        row = self.num_steps % self._size
+        """Note a step of all lanes, (lanes, ...) each; what comes of further lanes is left out."""
+        row, lanes = self.num_steps % self._size, self._num_lanes
         self.num_steps += 1
-        lanes = self._num_lanes
-        self._obs[row] = obs
+        self.obs[:] = next_obs[:lanes]
         self._action[row] = action[:lanes]
-        self._next_obs[row] = next_obs
         self._reward[row] = reward[:lanes]
         self._terminal[row] = terminal[:lanes]
         if self._sparse is not None:
             self._sparse[row] = info["sparse_reward"][:lanes]
         if self._record_terms:
-            for name in filter(is_term, info):
-                if name not in self._terms:
-                    self._terms[name] = self._ring()
-                self._terms[name][row] = info[name][:lanes]
+            self._record_info(row, info)
+
+    def _record_info(self, row: int, info: Mapping[str, NDArray[Any]]) -> None:
+        """Note the terms of a step; a term that this step does not name is 0."""
+        for name in filter(is_term, info):
+            if name not in self._terms:
+                self._terms[name] = self._ring()
+        for name, ring in self._terms.items():
+            ring[row] = info[name][: self._num_lanes] if name in info else 0.0
 
     def paths(self, lanes: IndexArray, tasks: IndexArray, length: IndexArray, end: IndexArray) -> Paths:
         """The `length` steps of each of `lanes` before step number `end`, as episodes of `tasks`; (lanes,) each."""
-        steps = np.arange(int(length.max()))
+        steps = np.arange(int(length.max()) + 1)
         rows = ((end - length)[:, None] + steps) % self._size
-        at = (rows, lanes[:, None])
+        all_obs = self._obs[rows, lanes[:, None]]
+        all_obs[steps > length[:, None]] = 0.0
+        at, padding = (rows[:, :-1], lanes[:, None]), steps[:-1] >= length[:, None]
+
+        def cut(ring: FloatArray) -> FloatArray:
+            values = ring[at]
+            values[padding] = 0.0
+            return values
+
         return Paths(
             task=tasks,
             length=length,
-            obs=self._obs[at],
-            action=self._action[at],
-            reward=self._reward[at],
-            next_obs=self._next_obs[at],
-            terminal=self._terminal[at],
-            sparse_reward=None if self._sparse is None else self._sparse[at],
-            terms={name: ring[at] for name, ring in self._terms.items()},
+            obs=all_obs[:, :-1],
+            action=cut(self._action),
+            reward=cut(self._reward),
+            next_obs=all_obs[:, 1:],
+            terminal=cut(self._terminal),
+            sparse_reward=None if self._sparse is None else cut(self._sparse),
+            terms={name: cut(ring) for name, ring in self._terms.items()},
         )
 
 

@@ -84,7 +84,7 @@ class _Lanes:
         *,
         record_terms: bool,
     ) -> None:
-        """One lane for each episode of `first`, which begin; the environment's other lanes stay frozen."""
+        """One lane for each episode of `first`, which begin; the environment's other lanes are left alone."""
         lanes = len(first.job)
         self._env, self._generator = env, generator
         self._actor = agent.actor()
@@ -92,7 +92,6 @@ class _Lanes:
         self._tasks = np.zeros(lanes, dtype=np.int64)
         self._z = torch.zeros_like(first.z)
         self._length, self._end = (np.zeros(lanes, dtype=np.int64) for _ in range(2))
-        self._obs = np.zeros((lanes, env.observation_dim), dtype=np.float32)
         self._actions = np.zeros((env.num_envs, env.action_dim), dtype=np.float32)
         self.job = np.full(lanes, FREE)
         self.begin(first)
@@ -117,7 +116,7 @@ class _Lanes:
         mask = np.zeros(self._env.num_envs, dtype=bool)
         mask[lanes] = True
         self._env.set_tasks(new.tasks, lanes=lanes)
-        self._obs[lanes] = self._env.reset(options={"reset_mask": mask})[0][lanes]
+        self._log.obs[lanes] = self._env.reset(options={"reset_mask": mask})[0][lanes]
 
     def step_until_some_end(self) -> IndexArray:
         """Step the busy lanes until REFILL_SHARE of them, at least one, have ended; returns which."""
@@ -128,14 +127,12 @@ class _Lanes:
         goes_on = np.ones(len(lanes), dtype=bool)
         enough = max(1, int(len(lanes) * REFILL_SHARE))
         while True:
-            actions = act(self._obs[busy])
+            actions = act(self._log.obs[busy])
             self._require_finite("action", actions, lanes)
             self._actions[busy] = actions
-            all_obs, reward, terminated, truncated, info = env.step(self._actions)
-            next_obs = all_obs[:width].astype(np.float32)
-            self._log.record(self._obs, self._actions, next_obs, reward, terminated, info)
-            self._obs = next_obs
-            self._require_finite("observation", next_obs[busy], lanes)
+            next_obs, reward, terminated, truncated, info = env.step(self._actions)
+            self._log.record(self._actions, next_obs, reward, terminated, info)
+            self._require_finite("observation", self._log.obs[busy], lanes)
             self._length[busy] += goes_on
             over = (terminated | truncated)[busy]
             if over.any():
@@ -166,8 +163,8 @@ class _Lanes:
 def one_torch_thread() -> Iterator[None]:
     """Run torch on one CPU thread inside the block.
 
-    What is computed between steps of the physics, policy and beliefs, is too small to share, and torch's other
-    threads, which spin for milliseconds while they wait for more, would take the cores that the physics needs.
+    Policy and beliefs of some lanes are too small to share, and torch's other threads, which spin for milliseconds
+    while they wait for more, would take the cores that the physics needs.
     """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -27,27 +27,31 @@ class Adam:
     def __init__(self, networks: Rates) -> None:
         """Begin with averages of zero; networks of the same rate share a call of the kernel."""
         self.weights: list[nn.Parameter] = [weight for network, _ in networks for weight in network.parameters()]
-        rates = [rate for network, rate in networks for _ in network.parameters()]
-        self._averages = _Averages(*([torch.zeros_like(weight) for weight in self.weights] for _ in range(2)))
+        self._gradient, self._square = ([torch.zeros_like(weight) for weight in self.weights] for _ in range(2))
         self._num_steps = torch.zeros((), device=self.weights[0].device)
-        self._groups = [
-            (rate, [index for index, its_rate in enumerate(rates) if its_rate == rate])
-            for rate in dict.fromkeys(rates)
-        ]
+        rates = [rate for network, rate in networks for _ in network.parameters()]
+        self._groups = [self._group(rate, rates) for rate in dict.fromkeys(rates)]
+
+    def _group(self, rate: float, rates: Sequence[float]) -> _Group:
+        members = [index for index, its_rate in enumerate(rates) if its_rate == rate]
+        weights, gradient, square = (
+            [values[index] for index in members] for values in (self.weights, self._gradient, self._square)
+        )
+        return _Group(rate, members, weights, gradient, square)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
-        """Move each weight by its gradient."""
+        """Move each weight by its gradient; both lie alike in memory, as autograd's do."""
         self._num_steps += 1
-        for rate, members in self._groups:
+        for group in self._groups:
             torch._fused_adam_(
-                [self.weights[index] for index in members],
-                [gradients[index] for index in members],
-                [self._averages.gradient[index] for index in members],
-                [self._averages.square[index] for index in members],
+                group.weights,
+                [gradients[index] for index in group.members],
+                group.gradient,
+                group.square,
                 [],
-                [self._num_steps] * len(members),
-                lr=rate,
+                [self._num_steps] * len(group.members),
+                lr=group.rate,
                 beta1=BETA1,
                 beta2=BETA2,
                 weight_decay=0.0,
@@ -58,8 +62,8 @@ class Adam:
 
     def state(self) -> dict[str, Tensor]:
         """Averages and number of steps by dotted name, e.g. `gradient.3`."""
-        lists = self._averages._asdict().items()
-        state = {f"{name}.{index}": value for name, values in lists for index, value in enumerate(values)}
+        lists = {"gradient": self._gradient, "square": self._square}
+        state = {f"{name}.{index}": value for name, values in lists.items() for index, value in enumerate(values)}
         return state | {"num_steps": self._num_steps}
 
     @torch.no_grad()
@@ -76,6 +80,11 @@ class Adam:
             value.copy_(state[name])
 
 
-class _Averages(NamedTuple):
+class _Group(NamedTuple):
+    """The weights of one learning rate, and their averages."""
+
+    rate: float
+    members: list[int]  # among all weights
+    weights: list[Tensor]
     gradient: list[Tensor]
     square: list[Tensor]

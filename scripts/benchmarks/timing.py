@@ -51,7 +51,7 @@ class Timings(NamedTuple):
 
 
 def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, device: torch.device) -> Timings:
-    """Time `calls` in turns for about `seconds`, after a warm-up of two turns; at least five rounds.
+    """Time `calls` in turns for about `seconds`, after a warm-up; at least five rounds.
 
     In its turn a short call is repeated until caches and threads are its own, as they are in a run.
     """

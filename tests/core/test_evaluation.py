@@ -67,7 +67,7 @@ def test_runs_of_different_lengths_keep_their_own_context():
     assert seen == {2: [3, 6, 9, 12, 15], 3: [4, 8, 12, 16], 7: [5, 10, 15]}
 
 
-def test_no_run_waits_for_another_one():
+def test_runs_go_on_whatever_the_others_are_at():
     """Two of three runs have episodes of one step: they are through before the third ends its first one."""
     evaluator, agent = make_evaluator(lengths={2: 1, 3: 1}, num_steps_per_eval=4)
     adaptation = evaluator.adapt(np.array([2, 3, 7]))
@@ -163,3 +163,20 @@ def test_named_terms_are_those_of_the_last_trajectories():
     terms = evaluator.adapt(np.array([0, 1, 3, 1])).terms_of_last_trajectories()
     assert terms["reward_task"] == (0 + 2 + 6 + 2) / 4
     assert terms["success"] == (0 + 1 + 0 + 1) / 4  # the second step's, which task 3 never reaches
+
+
+def test_a_term_that_a_step_does_not_name_is_zero():
+    """An environment may say "success" only when it happens: what was said long ago counts no more."""
+
+    class Terse(FakeEnv):
+        def step(self, actions):
+            *outcome, info = super().step(actions)
+            if self.episodes[0] > 1 or self.steps[0] != 2:
+                del info["success"]
+            return *outcome, info
+
+    agent, params = FakeAgent(), AlgoParams(num_steps_per_eval=30, max_path_length=5)
+    sampler = PathSampler(Terse(1, max_path_length=5), agent, record_terms=True)
+    adaptation = Evaluator(sampler, agent, torch.Generator(), params).adapt(np.array([1]))
+    assert [round_.paths.terms["success"].max() for round_ in adaptation.rounds] == [1, 0, 0, 0, 0, 0]
+    assert adaptation.terms_of_last_trajectories()["success"] == 0

@@ -109,6 +109,14 @@ def test_phases_come_in_order():
     assert ("adapt", [4, 4, 5, 5]) in calls  # each test task num_evals times
 
 
+@pytest.mark.parametrize(("source", "grows"), [("recent", False), ("replay", True), ("rl_batch", True)])
+def test_context_from_all_data_sees_the_extra_episodes_too(source, grows):
+    recorder = Recorder()
+    list(make_algorithm(recorder, context_source=source).train())
+    extra = [call for call in recorder.calls if call[0] == "posterior" and call[2] > 0]
+    assert {call[-1] for call in extra} == {grows}
+
+
 def test_the_rows_count_and_name_what_the_reference_does():
     rows = [result.row for result in make_algorithm(Recorder()).train()]
     assert [row["Epoch"] for row in rows] == [0, 1]

@@ -72,6 +72,20 @@ def test_where_an_episode_ends_another_one_begins(num_envs):
     assert env.stepped == sum(len(path["reward"]) for path in paths)
 
 
+def test_behind_an_end_there_are_zeros():
+    """Whatever the lanes did before: so a sum over all steps is the return."""
+    env = FakeEnv(num_envs=10, max_path_length=6, lengths={1: 1, 2: 2, 4: 4})
+    tasks = np.random.default_rng(0).integers(1, 6, 100)
+    for _, paths in PathSampler(env, FakeAgent(), record_terms=True).sample(tasks, torch.ones(100, 1), None):
+        padding = ~paths.valid()
+        for values in (paths.action, paths.reward, paths.terminal, paths.sparse_reward, paths.terms["reward_task"]):
+            assert (values[padding] == 0).all()
+        last = np.zeros_like(padding)
+        np.put_along_axis(last, np.minimum(paths.length, padding.shape[1] - 1)[:, None], True, axis=1)
+        assert (paths.obs[padding & ~last] == 0).all()
+        assert (paths.next_obs[padding] == 0).all()
+
+
 def test_short_episodes_do_not_wait_for_a_long_one():
     env = FakeEnv(num_envs=2, max_path_length=10, lengths={1: 2})
     ends = [

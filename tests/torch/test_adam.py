@@ -2,7 +2,11 @@ import pytest
 import torch
 from torch import nn
 
+from rlkit.core.config_rules import make_config
+from rlkit.core.records import Batch
 from rlkit.torch.adam import Adam
+from rlkit.torch.sac.builder import build_pearl
+from rlkit.torch.sac.trainer import Noise
 
 
 def make_networks():
@@ -62,3 +66,25 @@ def test_the_state_of_other_weights_is_refused():
     for other in (Adam([(nn.Linear(3, 5), 1e-3)]), Adam([(nn.Linear(3, 4, bias=False), 1e-3)])):
         with pytest.raises(ValueError, match="other weights"):
             adam.restore(other.state())
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "recurrent", "attention"])
+def test_gradients_lie_as_their_weights_do(encoder):
+    """The kernel goes through memory, whatever the strides say."""
+    config = make_config(
+        {
+            "env_name": "point-robot",
+            "net_size": 8,
+            "encoder_size": 8,
+            "algo_params": {"encoder": encoder, "meta_batch": 2, "batch_size": 4},
+        },
+        "test",
+    )
+    trainer = build_pearl(config, 2, 2, torch.device("cpu"), torch.Generator().manual_seed(0))
+    context = torch.randn(2, 6, trainer.agent.context_encoder.context_dim)
+    batch = Batch(*(torch.randn(2, 4, width) for width in (2, 2, 1, 2, 1)))
+    loss, z, _ = trainer.critic_loss(batch, context, Noise(torch.randn(2, 5), torch.randn(2, 4, 2)))
+    actor_loss, _ = trainer.actor_loss(batch.obs, z.detach(), torch.randn(2, 4, 2))
+    for its_loss, adam in zip((loss, actor_loss), trainer._adams().values(), strict=True):
+        for weight, gradient in zip(adam.weights, torch.autograd.grad(its_loss, adam.weights), strict=True):
+            assert gradient.stride() == weight.stride()
