@@ -10,7 +10,8 @@ import pytest
 
 from rlkit.core.config_files import load_config
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
 CHECKPOINT = NOTEBOOKS / "sparse_point_robot"
 NUM_PICTURES = 4
 
@@ -46,8 +47,9 @@ def test_the_agent_adapts(outputs):
 def test_the_checkpoint_is_small_and_of_the_command_that_the_notebook_names():
     assert sum(path.stat().st_size for path in CHECKPOINT.iterdir()) < 2**20
     source = (NOTEBOOKS / "sparse_point_robot.ipynb").read_text()
-    assert "launch_experiment.py notebooks/sparse_point_robot.json --seed 1 --cpu" in source
-    named = load_config(NOTEBOOKS / "sparse_point_robot.json", settings={"seed": 1, "util_params.use_gpu": False})
+    assert "launch_experiment.py configs/sparse-point-robot-small.json --seed 1 --cpu" in source
+    config = ROOT / "configs/sparse-point-robot-small.json"
+    named = load_config(config, settings={"seed": 1, "util_params.use_gpu": False})
     assert load_config(CHECKPOINT / "variant.json") == named
 
 
