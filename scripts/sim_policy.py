@@ -39,6 +39,13 @@ EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 2, 130
     help="Use this in place of variant.json.",
 )
 @click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Evaluate with another setting, e.g. algo_params.num_exp_traj_eval=5.",
+)
+@click.option(
     "--num_trajs",
     "--num-trajs",
     type=click.IntRange(min=1),
@@ -56,6 +63,7 @@ EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 2, 130
 def main(
     exp_dir: Path,
     config_path: Path | None,
+    overrides: tuple[str, ...],
     num_trajs: int | None,
     deterministic: bool,
     task: int | None,
@@ -68,7 +76,9 @@ def main(
         from simulation.film import film_tasks
         from simulation.run import open_run
 
-        run = open_run(exp_dir, config_path, num_trajs)
+        if num_trajs is not None:
+            overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")
+        run = open_run(exp_dir, config_path, overrides)
         seed = next(value for value in (seed, run.config.seed, DEFAULT_SEED) if value is not None)
         tasks = chosen_tasks(run, task)
         num_evals = run.config.algo_params.num_evals

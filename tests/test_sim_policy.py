@@ -102,6 +102,16 @@ def test_trajectories_are_counted_where_asked_to(simulate, point_robot):
     assert more["last_trajectory"] == {key: value for key, value in entry.items() if key != "trajectory"}
 
 
+def test_another_setting_of_the_evaluation(simulate, point_robot):
+    settings = ["--set", "algo_params.num_evals=3", "--set", "algo_params.num_exp_traj_eval=2"]
+    changed, _ = simulated(simulate, point_robot, *settings)
+    assert [len(task["returns"]) for task in changed["tasks"]] == [3] * len(changed["tasks"])
+    usual, _ = simulated(simulate, point_robot, "--set", "algo_params.num_evals=3")
+    first, second = ([[run[:2] for run in task["returns"]] for task in each["tasks"]] for each in (changed, usual))
+    assert [[run[0] for run in task] for task in first] == [[run[0] for run in task] for task in second]
+    assert first != second  # the second trajectory still has the prior
+
+
 def test_seeds_and_noise_change_the_numbers(simulate, point_robot):
     variants = [[], ["--seed", 8], ["--stochastic"], []]
     returns = [simulated(simulate, point_robot, *arguments)[0]["tasks"] for arguments in variants]
@@ -174,7 +184,9 @@ def test_the_head_is_above_the_frame(monkeypatch):
     [
         (["FOLDER/none"], "no such folder"),
         (["FOLDER"], "variant.json"),
-        (["RUN", "--num_trajs", "1"], "--num_trajs 1: algo_params.num_exp_traj_eval"),
+        (["RUN", "--num_trajs", "1"], "variant.json: algo_params.num_exp_traj_eval"),
+        (["RUN", "--set", "algo_params.num_evils=3"], "num_evals"),
+        (["RUN", "--set", "latent_size=2"], "fc0.weight has shape"),
         (["RUN", "--task", "100"], "--task 100: should be one of the run's tasks 0..99"),
         (["RUN", "--config", "FOLDER/none.json"], "none.json"),
         (["RUN", "-o", "FOLDER/none/x.json"], "No such file"),

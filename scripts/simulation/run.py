@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,10 @@ from gymnasium.vector import AutoresetMode
 
 from envs import MetaEnv, is_native, make_env
 from rlkit.core.config import Config
-from rlkit.core.config_rules import make_config
+from rlkit.core.config_files import load_config
 from rlkit.core.errors import UserError
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
-from rlkit.core.experiment import TASKS_FILE
+from rlkit.core.experiment import TASKS_FILE, VARIANT_FILE
 from rlkit.core.lanes import lane_settings
 from rlkit.core.protocols import LaneEnv
 from rlkit.core.records import IndexArray
@@ -68,27 +69,25 @@ class Run(NamedTuple):
         return evaluator.adapt(tasks)
 
 
-def open_run(folder: Path, config_path: Path | None, num_trajs: int | None) -> Run:
+def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -> Run:
     """Load what `folder` holds.
 
     Args:
         folder: an experiment's, of this project or of the reference.
         config_path: config to take in place of the folder's variant.json.
-        num_trajs: trajectories of an evaluation; None leaves the config's rule.
+        overrides: KEY=VALUE texts that change it.
 
     Raises:
         UserError: config or weights are missing, unreadable, or do not belong together.
     """
-    trained = load_experiment(folder, config=config_path)
-    config = trained.config
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    config = load_config(config_path or folder / VARIANT_FILE, overrides)
+    agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads)
-    if num_trajs is not None:
-        tree = config.model_dump()
-        tree["algo_params"]["num_trajs_per_eval"] = num_trajs
-        config = make_config(tree, f"--num_trajs {num_trajs}")
     saved_tasks = _read_json(folder / TASKS_FILE)
     tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
-    return Run(config, trained.agent, _iteration(folder), tasks)
+    return Run(config, agent, _iteration(folder), tasks)
 
 
 def _iteration(folder: Path) -> int:
