@@ -33,6 +33,8 @@ class Section(BaseModel):
     @classmethod
     def _no_lookalikes(cls, value: object, info: ValidationInfo) -> object:
         wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("should have no null character")
         if isinstance(value, str) and wanted in (int, float, bool, int | None):
             raise ValueError(f"should be a {'switch' if wanted is bool else 'number'}, not text")
         if isinstance(value, bool) and wanted in (int, float, int | None):

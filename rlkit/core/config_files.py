@@ -132,7 +132,7 @@ def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     base = tree.pop("base", None)
     if base is None:
         return tree
-    if not isinstance(base, str):
+    if not isinstance(base, str) or "\0" in base:
         raise UserError(f"{path}: base: should be the path of another config, got {json.dumps(base)}")
     return _merge(_read_tree(path.parent / base, (*chain, path.resolve())), tree)
 

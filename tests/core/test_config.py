@@ -182,6 +182,8 @@ def test_a_debug_version_keeps_the_context_within_the_batch(write):
         ("[1]", "JSON object"),
         ("{}", "'env_name' is missing"),
         ('{"env_name": "x", "base": 3}', "base"),
+        ('{"env_name": "x", "base": "a\\u0000b"}', "base"),
+        ('{"env_name": "x", "path_to_weights": "a\\u0000b"}', "path_to_weights"),
         ('{"env_name": "x", "base": "nowhere.json"}', "nowhere.json"),
         ('{"base": "config.json"}', "circle"),
         ("[" * 100_000, "not valid JSON"),
