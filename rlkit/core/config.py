@@ -24,6 +24,14 @@ SET_ELSEWHERE = {
 ATTENTION_HEADS = 4  # of the attention encoder
 
 
+def is_writable(text: str) -> bool:
+    """Whether `text` can be a file's name or content: JSON allows characters that neither can have."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 class Section(BaseModel):
     """A group of settings: unknown keys are refused, and text is never taken for a number."""
 
@@ -33,8 +41,8 @@ class Section(BaseModel):
     @classmethod
     def _no_lookalikes(cls, value: object, info: ValidationInfo) -> object:
         wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("should have no null character")
+        if isinstance(value, str) and not is_writable(value):
+            raise ValueError("should have no null character and no half of a surrogate pair")
         if isinstance(value, str) and wanted in (int, float, bool, int | None):
             raise ValueError(f"should be a {'switch' if wanted is bool else 'number'}, not text")
         if isinstance(value, bool) and wanted in (int, float, int | None):

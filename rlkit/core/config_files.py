@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rlkit.core.config import Config
+from rlkit.core.config import Config, is_writable
 from rlkit.core.config_rules import make_config, shown
 from rlkit.core.errors import UserError
 
@@ -132,7 +132,7 @@ def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     base = tree.pop("base", None)
     if base is None:
         return tree
-    if not isinstance(base, str) or "\0" in base:
+    if not isinstance(base, str) or not is_writable(base):
         raise UserError(f"{path}: base: should be the path of another config, got {json.dumps(base)}")
     return _merge(_read_tree(path.parent / base, (*chain, path.resolve())), tree)
 
