@@ -73,7 +73,7 @@ ON_CPU = (
     Experiment(
         "point-robot",
         "Point robot",
-        (Arm("", "point-robot"),),
+        (Arm("", "point-robot"), Arm("trajectories", "ablations/point-robot-context.trajectories")),
         seeds=2,
         env_steps=56_000,
         settings=("util_params.precision=bf16",),
@@ -83,7 +83,7 @@ ON_CPU = (
     Experiment(
         "cheetah-dir",
         "Half-Cheetah-Fwd-Back",
-        (Arm("", "cheetah-dir"),),
+        (Arm("", "cheetah-dir"), Arm("trajectories", "ablations/cheetah-dir-context.trajectories")),
         seeds=2,
         env_steps=500_000,
         target=900.0,
