@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
+
+from envs import make_env
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +42,7 @@ def test_every_section_writes_value_limit_and_ratio(tmp_path, section):
         (["speed"], "speed"),
         (["memory", "--config", "nowhere.json"], "nowhere.json"),
         (["memory", "--device", "tpu"], "tpu"),
+        (["collect", "--config", ROOT / "configs/point-robot.json"], "point-robot has no MuJoCo physics"),
     ],
 )
 def test_wrong_input_is_one_line(arguments, part):
@@ -45,3 +50,32 @@ def test_wrong_input_is_one_line(arguments, part):
     assert result.returncode == 2
     assert part in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_tape_simulates_the_same_episodes_again(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from benchmarks.tape import Tape
+
+    env = make_env("walker-rand-params", 4, n_tasks=4, max_path_length=6, autoreset_mode=AutoresetMode.DISABLED)
+    rng = np.random.default_rng(0)
+
+    def phase():
+        env.reset(seed=0)
+        for step in range(9):
+            _, _, terminated, truncated, _ = env.step(rng.uniform(-1, 1, (4, env.action_dim)))
+            over = terminated | truncated
+            if step == 3:
+                env.set_tasks([3, 2], lanes=[1, 2])
+                over[[1, 2]] = True
+            if over.any():
+                env.reset(options={"reset_mask": over})
+
+    tape = Tape(env, phase)
+    qpos, params = env.physics.qpos.copy(), env.physics.param("body_mass").copy()
+    env.set_tasks([0, 0, 0, 0])
+    env.reset(seed=1)
+    env.step(np.zeros((4, env.action_dim)))
+    assert not np.array_equal(env.physics.qpos, qpos)
+    tape.play()
+    np.testing.assert_array_equal(env.physics.qpos, qpos)
+    np.testing.assert_array_equal(env.physics.param("body_mass"), params)

@@ -1,30 +1,41 @@
-"""Collection and evaluation beside bare physics of the same model, lanes and threads."""
+"""Collection and evaluation beside bare physics of the same episodes, lanes and threads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
+from benchmarks.tape import Tape
 from benchmarks.timing import Case, interleave
 from envs import make_env
 from envs.mujoco_env import MujocoMetaEnv
 from rlkit.core.config import Config
+from rlkit.core.errors import UserError
 from rlkit.core.evaluation import Evaluator
 from rlkit.samplers.collector import Collector
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.sac.builder import build_pearl
 
 
+class PerEnvStep(NamedTuple):
+    """What an environment step takes in some phase."""
+
+    seconds: float
+    bare: float  # seconds of its physics alone, 0 where the family is not on MuJoCo
+    spread: str
+
+
 class SamplingBench:
-    """Collector and evaluator of a config's environment, and the bare physics beside them."""
+    """Collector and evaluator of a config's environment."""
 
     def __init__(self, config: Config, lanes: int, device: torch.device) -> None:
         """Build them with `lanes` lanes."""
-        self.config, self.lanes = config, lanes
+        self.config, self.lanes, self._device = config, lanes, device
         algo, threads = config.algo_params, config.util_params.num_threads
         env = make_env(
             config.env_name,
@@ -57,40 +68,43 @@ class SamplingBench:
         adaptation = self._evaluator.adapt(self.tasks)
         self.env_steps += sum(int(paths.length.sum()) for _, _, paths in adaptation.rounds)
 
-    def physics(self) -> None:
-        """`max_path_length` bare steps of all lanes under random actions, in episodes of their own."""
-        env = self.env
-        assert isinstance(env, MujocoMetaEnv), f"{self.config.env_name} has no physics to compare with"
-        env.reset()
-        actions = np.random.default_rng(0).uniform(
-            -1, 1, (self.config.algo_params.max_path_length, *env.physics.ctrl.shape)
-        )
-        for action in actions:
-            env.physics.ctrl[:] = action
-            env.physics.step(env.frame_skip)
-        self.env_steps += self.config.algo_params.max_path_length * self.lanes
-        env.reset()
+    def per_env_step(self, phase: str, seconds: float) -> PerEnvStep:
+        """Time `phase` ("collect" or "evaluate"), in turns with the bare physics of the same episodes."""
+        counts: list[int] = []
+
+        def counted() -> None:
+            before = self.env_steps
+            getattr(self, phase)()
+            counts.append(self.env_steps - before)
+
+        calls: dict[str, Callable[[], object]] = {phase: counted}
+        if isinstance(self.env, MujocoMetaEnv):
+            calls["physics"] = Tape(self.env, counted).play
+        on_tape = float(sum(counts))
+        timings = interleave(calls, seconds=seconds, device=self._device)
+        bare = timings.median("physics") / on_tape if "physics" in calls else 0.0
+        return PerEnvStep(timings.median(phase) / statistics.median(counts), bare, timings.spread(phase))
 
 
 def measure(
     configs: Mapping[str, Config], phase: str, lane_counts: tuple[int, ...], device: torch.device, seconds: float
 ) -> Iterator[tuple[str, Case]]:
-    """Time `phase` ("collect" or "evaluate") per environment step; yields cases as they are done."""
+    """Time `phase` per environment step; yields cases as they are done.
+
+    Args:
+        configs: of families on MuJoCo, by name.
+        phase: "collect" or "evaluate".
+        lane_counts: each is a case.
+        device: what the policy acts on.
+        seconds: for each case.
+
+    Raises:
+        UserError: a family that is not on MuJoCo.
+    """
     for name, config in configs.items():
         for lanes in lane_counts:
-            bench = SamplingBench(config, lanes, device)
-            counts: dict[str, list[int]] = {phase: [], "physics": []}
-            timings = interleave(
-                {key: partial(_counted, bench, key, counts[key]) for key in counts}, seconds=seconds, device=device
-            )
-            per_step = {key: timings.median(key) / float(np.median(counts[key])) for key in counts}
-            share = per_step["physics"] / per_step[phase]
-            note = f"{1 / per_step[phase]:,.0f} steps/s {timings.spread(phase)}; {share:.0%} of bare physics"
-            yield f"{name}, {lanes} lanes", Case(1e6 * per_step[phase], 1e6 * per_step["physics"], "us/step", note)
-
-
-def _counted(bench: SamplingBench, phase: str, counts: list[int]) -> None:
-    """Run a phase and note how many environment steps it took."""
-    before = bench.env_steps
-    getattr(bench, phase)()
-    counts.append(bench.env_steps - before)
+            took = SamplingBench(config, lanes, device).per_env_step(phase, seconds)
+            if not took.bare:
+                raise UserError(f"{phase}: {config.env_name} has no MuJoCo physics to compare with")
+            note = f"{1 / took.seconds:,.0f} steps/s {took.spread}; {took.bare / took.seconds:.0%} of bare physics"
+            yield f"{name}, {lanes} lanes", Case(1e6 * took.seconds, 1e6 * took.bare, "us/step", note)
