@@ -52,12 +52,19 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), settings: Mappi
         UserError: unreadable file, unknown key, wrong type, impossible value or combination.
     """
     tree = _read_tree(Path(path), ())
-    for text in overrides:
-        key, value = _parse_override(text)
-        _assign(tree, key, value, "--set")
-    for key, value in (settings or {}).items():
-        _assign(tree, key, value, "setting")
+    _change(tree, overrides, settings or {})
     return make_config(tree, str(path))
+
+
+def changed_config(config: Config, settings: Mapping[str, Any]) -> Config:
+    """The same but for `settings`, values by dotted key.
+
+    Raises:
+        UserError: the changed config is wrong.
+    """
+    tree = config.model_dump()
+    _change(tree, (), settings)
+    return make_config(tree, f"with {', '.join(settings)}")
 
 
 def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[str, Any], place: str) -> Config:
@@ -67,10 +74,7 @@ def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[st
         UserError: another setting is changed, or a change is wrong in itself.
     """
     tree = saved.model_dump()
-    for text in overrides:
-        _assign(tree, *_parse_override(text), "--set")
-    for key, value in settings.items():
-        _assign(tree, key, value, "setting")
+    _change(tree, overrides, settings)
     config = make_config(tree, place)
     before, after = flat(saved.model_dump()), flat(config.model_dump())
     for key in sorted(before.keys() | after.keys()):
@@ -94,12 +98,8 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def debug_version(config: Config) -> Config:
     """The same experiment in a few seconds, written to the folder `debug`."""
     tree = config.model_dump()
-    for key, cap in DEBUG_SETTINGS.items():
-        *sections, name = key.split(".")
-        section = tree
-        for part in sections:
-            section = section[part]
-        section[name] = min(section[name], cap)
+    asked = flat(tree)
+    _change(tree, (), {key: min(asked[key], cap) for key, cap in DEBUG_SETTINGS.items()})
     algo, few_steps = tree["algo_params"], DEBUG_PATHS * config.algo_params.max_path_length
     for name in ("num_initial_steps", "num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior"):
         algo[name] = min(algo[name], few_steps)
@@ -143,6 +143,14 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
+
+
+def _change(tree: dict[str, Any], overrides: Iterable[str], settings: Mapping[str, Any]) -> None:
+    """Put `dotted.key=value` texts, then values by dotted key, into `tree`."""
+    for text in overrides:
+        _assign(tree, *_parse_override(text), "--set")
+    for key, value in settings.items():
+        _assign(tree, key, value, "setting")
 
 
 def _parse_override(text: str) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from benchmarks import sampling, update
 from benchmarks.timing import Case
 from rlkit.core.config import Config
-from rlkit.core.config_rules import make_config
+from rlkit.core.config_files import changed_config
 
 SIZES = {
     "algo_params.meta_batch": (4, 8, 16, 32),
@@ -22,16 +22,6 @@ LANES = (5, 10, 30, 60, 128)
 def measure(config: Config, device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
     """One size changed at a time, the others as `config` has them."""
     for key, values in SIZES.items():
-        configs = {f"{key.split('.')[-1]} {value}": _changed(config, key, value) for value in values}
+        configs = {f"{key.split('.')[-1]} {value}": changed_config(config, {key: value}) for value in values}
         yield from update.measure(configs, device, seconds, beside=False)
     yield from sampling.measure({"collect": config}, "collect", LANES, device, seconds)
-
-
-def _changed(config: Config, key: str, value: int) -> Config:
-    tree = config.model_dump()
-    *sections, name = key.split(".")
-    place = tree
-    for section in sections:
-        place = place[section]
-    place[name] = value
-    return make_config(tree, key)
