@@ -43,6 +43,6 @@ class ContextSampler:
             sparse=self._params.sparse_rewards,
         )
 
-    def addresses(self) -> tuple[int, ...]:
-        """Where the data lie; they move when the buffer grows."""
-        return self._buffer.addresses()
+    def layout(self) -> tuple[int, ...]:
+        """Where and how the data lie; it changes when the buffer grows."""
+        return self._buffer.layout()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rlkit.core.records import Batch, FloatArray, IndexArray, Paths
 from rlkit.data_management.episodes import EpisodeTable
-from rlkit.data_management.tables import draw_below, on_device
+from rlkit.data_management.tables import draw_below, layout, on_device
 
 GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
 
@@ -67,9 +67,9 @@ class MultiTaskReplayBuffer:
         """Memory in use, tables included."""
         return sum(tensor.nbytes for tensor in self._tensors())
 
-    def addresses(self) -> tuple[int, ...]:
-        """Where the data lie on the device; they move when the buffer grows."""
-        return tuple(tensor.data_ptr() for tensor in self._tensors())
+    def layout(self) -> tuple[int, ...]:
+        """Where and how the data lie on the device; it changes when the buffer grows."""
+        return layout(self._tensors())
 
     def _tensors(self) -> tuple[Tensor, ...]:
         return (self._rows, self._page_table, self._sizes, *self._episodes.tensors())

@@ -12,7 +12,7 @@ WARM_UP_CALLS = 3  # run one by one before the capture, as CUDA graphs ask for
 
 
 class GraphedCall:
-    """Calls a function whose inputs and outputs stay at their addresses, as a CUDA graph after some warm-up calls.
+    """Calls a function whose inputs and outputs stay where they are, as a CUDA graph after some warm-up calls.
 
     Launching a gradient step kernel by kernel takes longer than computing it; a graph is launched once. Every call
     does the function's work exactly once, warm-up included. Where a capture is not possible the function is called as
@@ -20,20 +20,20 @@ class GraphedCall:
     """
 
     def __init__(
-        self, call: Callable[[], None], generator: torch.Generator, addresses: Callable[[], tuple[int, ...]]
+        self, call: Callable[[], None], generator: torch.Generator, layout: Callable[[], tuple[int, ...]]
     ) -> None:
         """Prepare.
 
         Args:
             call: the work; it must not wait for the device.
             generator: the CUDA generator that it draws from.
-            addresses: where its inputs lie now; the graph is captured anew when they have moved.
+            layout: where and how its inputs lie now; the graph is captured anew when that has changed.
         """
         self._call = call
         self._generator = generator
-        self._addresses = addresses
+        self._layout = layout
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._captured_at: tuple[int, ...] = ()
+        self._captured_layout: tuple[int, ...] = ()
         self._stream = torch.cuda.Stream(generator.device)
         self._calls = 0
         self._possible = True
@@ -44,7 +44,7 @@ class GraphedCall:
         if self._calls <= WARM_UP_CALLS:
             self._warm_up()
             return
-        if self._possible and self._captured_at != self._addresses():
+        if self._possible and self._captured_layout != self._layout():
             self._capture()
         if self._graph is None:
             self._call()
@@ -71,4 +71,4 @@ class GraphedCall:
             self._possible = False
             return
         self._graph = graph
-        self._captured_at = self._addresses()
+        self._captured_layout = self._layout()

@@ -6,6 +6,7 @@ from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths
 from rlkit.core.config import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.tables import layout
 
 
 def make_buffer(num_tasks=3, capacity=1000, page_size=4, has_sparse_reward=True):
@@ -120,3 +121,19 @@ def test_sparse_context_leaves_the_stored_dense_reward_alone(rng):
     buffer.add(make_paths([1], 8))
     buffer.sample_context(torch.tensor([1]), 32, rng, use_next_obs=False, sparse=True)
     assert (buffer.sample(torch.tensor([1]), 32, rng).reward == 1).all()
+
+
+def test_layout_tells_a_table_that_grew_at_its_old_address():
+    memory = torch.zeros(12)
+    assert layout([memory[:6].view(2, 3)]) != layout([memory.view(2, 6)])  # row 1 is elsewhere: a capture is stale
+    assert layout([memory[:6].view(2, 3)]) == layout([memory[:6].view(2, 3)])
+
+
+def test_layout_changes_as_a_task_needs_another_page(rng):
+    buffer = make_buffer(num_tasks=2, page_size=4)
+    buffer.add(make_paths([0, 1], [3, 3]))
+    before = buffer.layout()
+    buffer.sample(torch.tensor([0, 1]), 8, rng)
+    assert buffer.layout() == before
+    buffer.add(make_paths([0], [4]))
+    assert buffer.layout() != before

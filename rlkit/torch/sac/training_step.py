@@ -27,8 +27,8 @@ class Replay(Protocol):
     def sample(self, tasks: Tensor, num: int, generator: torch.Generator) -> Batch:
         """`num` transitions of each of `tasks`."""
 
-    def addresses(self) -> tuple[int, ...]:
-        """Where the data lie; they move when the buffer grows."""
+    def layout(self) -> tuple[int, ...]:
+        """Where and how the data lie; it changes when the buffer grows."""
 
 
 class ContextSource(Protocol):
@@ -40,8 +40,8 @@ class ContextSource(Protocol):
     def with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
         """Transitions for actor and critics, and a context made of the first of them."""
 
-    def addresses(self) -> tuple[int, ...]:
-        """Where the data lie; they move when the buffer grows."""
+    def layout(self) -> tuple[int, ...]:
+        """Where and how the data lie; it changes when the buffer grows."""
 
 
 class TrainingStep:
@@ -87,7 +87,7 @@ class TrainingStep:
         self._check_interval = (GPU_CHECK_INTERVAL if on_gpu else 1) if stop_on_nan else 0
         self._advance: Callable[[], None] = self._add_up_step
         if use_graph and on_gpu:
-            self._advance = GraphedCall(self._add_up_step, generator, self._addresses)
+            self._advance = GraphedCall(self._add_up_step, generator, self._layout)
 
     def start(self, seed: int) -> None:
         """Begin a training phase: a random stream of its own, no losses added up yet."""
@@ -171,8 +171,8 @@ class TrainingStep:
             return nullcontext()
         return torch.autocast(self.trainer.agent.device.type, dtype=torch.bfloat16, cache_enabled=False)
 
-    def _addresses(self) -> tuple[int, ...]:
-        return (*self._replay.addresses(), *self._draw_context.addresses())
+    def _layout(self) -> tuple[int, ...]:
+        return (*self._replay.layout(), *self._draw_context.layout())
 
     def draw(self) -> Iterator[tuple[Batch, Context, Noise]]:
         """What the updates of one step need: transitions for actor and critics, context, noise."""
