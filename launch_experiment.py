@@ -139,7 +139,10 @@ def run(config: Config, *, name: str | None = None, folder: Path | None = None) 
             except StopRequested:
                 assert stop.received is not None, "only a signal asks to stop"
                 code = EXIT_INTERRUPTED if stop.received == signal.SIGINT else 0
-                _end(f"stopped by {stop.received.name}; go on with: launch_experiment.py --resume {folder}", code)
+                how = f"go on with: launch_experiment.py --resume {folder}"
+                if not config.util_params.checkpoint_interval:
+                    how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
+                _end(f"stopped by {stop.received.name}; {how}", code)
 
 
 def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *, is_new: bool) -> None:
@@ -269,7 +272,7 @@ def build_parts(
 
     assert config.seed is not None, "the launcher draws a seed where the config has none"
     algo, n_tasks = config.algo_params, config.env_params.n_tasks
-    tasks = TaskSplit(np.arange(config.n_train_tasks), np.arange(n_tasks - config.n_eval_tasks, n_tasks))
+    tasks = TaskSplit(np.array(config.train_tasks), np.array(config.test_tasks))
     init = torch.Generator().manual_seed(stream_seed(config.seed, Stream.NETWORKS))
     trainer = build_pearl(config, env.observation_dim, env.action_dim, device, init)
     collect_rng, train_rng, eval_rng = (torch.Generator(device) for _ in range(3))

@@ -56,11 +56,6 @@ class BatchedPhysics:
         self._batch.reset()
         self._initial_state = self._state[0].copy()
 
-    @property
-    def num_threads(self) -> int:
-        """Worker threads in use."""
-        return self._batch.num_threads
-
     def field(self, name: str) -> FloatArray:
         """Live (sims, ...) values of an `mjData` field named at construction, as the last call left them."""
         return self._fields[name]

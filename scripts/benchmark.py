@@ -1,4 +1,7 @@
-"""Measure each part of the loop beside its limit on this machine, in one run: a ratio of 1.0 is the limit."""
+"""Measure each part of the loop beside its limit on this machine, in one run: a ratio of 1.0 is the limit.
+
+Without SECTIONS all but `scaling`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ Cases = Iterator[tuple[str, "Case"]]
 def main(
     sections: tuple[str, ...], config_path: Path | None, json_path: Path | None, device_name: str, seconds: float
 ) -> None:
-    """Run the sections named, or all but `scaling`."""
+    """Run the sections."""
     try:
         device = _device(device_name)
         figures = {}
@@ -82,21 +85,11 @@ def _device(name: str) -> torch.device:
 def _machine(device: torch.device) -> str:
     import torch
 
-    from rlkit.core.experiment import versions
+    from rlkit.core.experiment import cpu_model, versions
 
-    name = _processor() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    name = cpu_model() if device.type == "cpu" else torch.cuda.get_device_name(device)
     packages = ", ".join(f"{package} {versions()[package]}" for package in ("torch", "mujoco", "mjbatch", "numpy"))
     return f"{name}, {torch.get_num_threads()} CPU threads; Python {platform.python_version()}, {packages}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
 
 
 def _measure(section: str, config_path: Path | None, device: torch.device, seconds: float) -> Cases:

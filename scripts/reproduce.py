@@ -87,7 +87,7 @@ def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
     """The experiments called so, or all that are meant for the device.
 
     Raises:
-        UserError: no such experiment, or one that a CPU would take weeks for.
+        UserError: no such experiment, or no such kind of device.
     """
     kind, _, index = device.partition(":")
     if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):

@@ -1,7 +1,7 @@
 """Adapt the agent of EXP_DIR to its evaluation tasks: return by trajectory, as a table, as JSON, and in films.
 
 EXP_DIR is the folder of an experiment, finished or running. One of the reference needs --config where it has no
-variant.json. Without options the numbers are those of the run's last evaluation.
+variant.json. Without options the numbers are those of the run's last evaluation, if it ran on the CPU.
 """
 
 from __future__ import annotations

@@ -266,12 +266,17 @@ def test_an_unwritable_place_is_named(launch, tmp_path):
     assert "cannot write results" in result.output
 
 
-def test_control_c_keeps_the_finished_iterations(tmp_path):
+@pytest.mark.parametrize(
+    ("checkpoint_interval", "advice"),
+    [(1, "go on with: launch_experiment.py --resume {folder}"), (0, "it keeps no checkpoints to go on from (util_")],
+)
+def test_control_c_keeps_the_finished_iterations(tmp_path, checkpoint_interval, advice):
     command = [sys.executable, "launch_experiment.py", "configs/quickstart.json", "--cpu", "--name", "run"]
     settings = [
         f"util_params.base_log_dir={tmp_path}",
         "algo_params.num_train_steps_per_itr=20",
         "algo_params.num_iterations=9999",
+        f"util_params.checkpoint_interval={checkpoint_interval}",
     ]
     arguments = [word for setting in settings for word in ("--set", setting)]
     process = subprocess.Popen(
@@ -285,7 +290,8 @@ def test_control_c_keeps_the_finished_iterations(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.strip() == f"stopped by SIGINT; go on with: launch_experiment.py --resume {progress.parent}"
+    assert errors.startswith(f"stopped by SIGINT; {advice.format(folder=progress.parent)}")
+    assert errors.count("\n") == 1
     rows = read_rows(progress.parent)
     assert len(rows) >= 2
     assert all(None not in row.values() for row in rows)

@@ -30,6 +30,11 @@ def test_the_example_environment_trains(tmp_path):
     folder = tmp_path / "output/windy_robot.WindyRobot/debug"
     assert len((folder / "progress.csv").read_text().splitlines()) == 3
     assert set(json.loads((folder / "tasks.json").read_text())["tasks"][0]) == {"wind"}
+    picture = (
+        "import envs; print(envs.make_env('windy_robot:WindyRobot', 1, render_mode='rgb_array').render()[0].shape)"
+    )
+    drawn = subprocess.run([sys.executable, "-c", picture], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert drawn.stdout.count(",") == 2, drawn.stderr
 
 
 def test_a_trained_agent_is_used_from_python(tmp_path, monkeypatch):

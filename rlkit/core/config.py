@@ -83,8 +83,8 @@ class AlgoParams(Section):
         5, ge=1, le=MAX_COUNT
     )  # training tasks that collect in an iteration, drawn with replacement
     num_steps_prior: int = Field(400, ge=0)  # steps with z ~ prior, into both buffers
-    num_steps_posterior: int = Field(0, ge=0)  # steps with z ~ q(z|c), into both buffers
-    num_extra_rl_steps_posterior: int = Field(400, ge=0)  # steps with z ~ q(z|c), into the replay buffer only
+    num_steps_posterior: int = Field(0, ge=0)  # steps with z ~ q(z|c), see below, into both buffers
+    num_extra_rl_steps_posterior: int = Field(400, ge=0)  # the same into the replay buffer only
     num_train_steps_per_itr: int = Field(2000, ge=1)  # gradient steps in an iteration
     num_itrs_per_eval: int = Field(1, ge=1)  # iterations from one evaluation to the next; the last one has one too
     num_evals: int = Field(2, ge=1, le=MAX_COUNT)  # independent evaluations of each task
@@ -93,7 +93,9 @@ class AlgoParams(Section):
     num_exp_traj_eval: int = Field(
         1, ge=1
     )  # trajectories of an evaluation with z ~ prior before the posterior is used
-    update_post_train: int = Field(1, ge=1)  # trajectories between posterior updates while collecting
+    update_post_train: int = Field(
+        1, ge=1
+    )  # trajectories between posterior updates while collecting; the first so many have z ~ prior
     max_path_length: int = Field(
         200, ge=1, le=MAX_COUNT
     )  # steps until an episode is cut (a truncation: it still bootstraps)
@@ -175,3 +177,13 @@ class Config(Section):
     env_params: EnvParams = EnvParams()
     algo_params: AlgoParams = AlgoParams()
     util_params: UtilParams = UtilParams()
+
+    @property
+    def train_tasks(self) -> range:
+        """Indices of the tasks that train: the first ones."""
+        return range(self.n_train_tasks)
+
+    @property
+    def test_tasks(self) -> range:
+        """Indices of the tasks that test: the last ones."""
+        return range(self.env_params.n_tasks - self.n_eval_tasks, self.env_params.n_tasks)

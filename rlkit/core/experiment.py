@@ -117,13 +117,12 @@ def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
 
 def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], device: str) -> None:
     """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json."""
-    n_train, n_eval, n_tasks = config.n_train_tasks, config.n_eval_tasks, len(tasks)
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(
         folder / TASKS_FILE,
         {
-            "train_tasks": list(range(n_train)),
-            "eval_tasks": list(range(n_tasks - n_eval, n_tasks)),
+            "train_tasks": list(config.train_tasks),
+            "eval_tasks": list(config.test_tasks),
             "tasks": list(tasks),
         },
     )
@@ -140,6 +139,16 @@ def versions() -> dict[str, Any]:
         **{package: importlib.metadata.version(package) for package in PACKAGES},
         **git_state(Path(__file__).parent),
     }
+
+
+def cpu_model() -> str:
+    """What this machine's processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def git_state(folder: Path) -> dict[str, Any]:

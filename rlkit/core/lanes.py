@@ -13,8 +13,8 @@ MAX_COPIES = 16  # the same for environments that are not simulated together, of
 def lane_settings(config: Config, *, simulated_together: bool) -> dict[str, Any]:
     """Arguments for the environment's constructor.
 
-    The number of lanes is that of the episodes that can run side by side. Resets draw lane by lane, so an evaluation
-    gives the same numbers again where the lanes are as many.
+    There are as many lanes as the initial pool or an evaluation has episodes side by side. Resets draw lane by
+    lane, so an evaluation gives the same numbers again where the lanes are as many.
 
     Args:
         config: the experiment.

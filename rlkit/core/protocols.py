@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from rlkit.core.journal import Mark
 from rlkit.core.records import FloatArray, IndexArray, Paths
@@ -14,6 +13,7 @@ from rlkit.core.records import FloatArray, IndexArray, Paths
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from typing_extensions import Self
 
 
 class LaneEnv(Protocol):
@@ -144,7 +144,7 @@ class Collector(Protocol):
         paths_per_update: int,
         context_grows: bool,
     ) -> Iterator[Paths]:
-        """At least `num_steps` transitions per task with z ~ q(z|c)."""
+        """At least `num_steps` transitions per task with z ~ q(z|c), the first `paths_per_update` paths z ~ prior."""
 
 
 class Experience(Protocol):

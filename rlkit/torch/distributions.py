@@ -83,7 +83,3 @@ class TanhNormal(NamedTuple):
         log_normal = -0.5 * noise.square() - self.log_std - 0.5 * math.log(2 * math.pi)
         log_det = torch.log(1.0 - action.square() + TANH_EPSILON)
         return action, (log_normal - log_det).sum(dim=-1, keepdim=True)
-
-    def mode(self) -> Tensor:
-        """The deterministic policy's action, tanh of the mean."""
-        return torch.tanh(self.mean)

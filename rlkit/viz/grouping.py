@@ -11,6 +11,7 @@ from rlkit.viz.experiments import Experiment
 
 NOT_A_DIFFERENCE = ("seed", "exp_name", "util_params.", "algo_params.num_iterations")
 """Keys, or beginnings of keys, that say where, how long and as which repetition a run ran, not what it is."""
+STILL_A_DIFFERENCE = "util_params.precision"  # the one machine setting that makes other numbers
 NO_CONFIG = "no variant.json"
 
 
@@ -28,7 +29,11 @@ def differing_keys(experiments: Sequence[Experiment]) -> list[str]:
     for experiment in experiments:
         for key, value in experiment.config.items():
             values.setdefault(key, set()).add(show_value(value))
-    return [key for key, seen in values.items() if len(seen) > 1 and not key.startswith(NOT_A_DIFFERENCE)]
+    return [
+        key
+        for key, seen in values.items()
+        if len(seen) > 1 and (key == STILL_A_DIFFERENCE or not key.startswith(NOT_A_DIFFERENCE))
+    ]
 
 
 def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:

@@ -19,7 +19,7 @@ SECONDS = 5.0
 
 
 def measure(configs: Mapping[str, Config], device: torch.device) -> Iterator[tuple[str, Case]]:
-    """Seconds per phase of an iteration: the time of a step or a transition, times their number."""
+    """Seconds per phase of an iteration: the time of a step, or a transition in LANES lanes, times their number."""
     for name, config in configs.items():
         algo = config.algo_params
         bench = SamplingBench(config, LANES, device)

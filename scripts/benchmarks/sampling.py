@@ -57,7 +57,7 @@ class SamplingBench:
         self.env_steps = 0
 
     def collect(self) -> None:
-        """One episode per lane with z from the prior."""
+        """As many steps as one full episode per lane has, with z from the prior."""
         tasks = np.arange(min(self.lanes, self.config.env_params.n_tasks))
         episodes = -(-self.lanes // len(tasks))
         for paths in self._collector.from_prior(tasks, episodes * self.config.algo_params.max_path_length):

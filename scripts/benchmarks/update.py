@@ -13,6 +13,7 @@ from benchmarks.products import gigaflop, run_all, update_products
 from benchmarks.timing import Case, Timings, interleave
 from envs import make_env
 from rlkit.core.config import Config
+from rlkit.core.errors import UserError
 from rlkit.core.records import Paths
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
@@ -43,7 +44,8 @@ def measure(
         step = build_step(config, *dims, device)
         calls = {"step": partial(_with_precision, ours, partial(_run, step))}
         if beside:
-            assert isinstance(step.trainer, PEARLTrainer), "the plain step has a value function"
+            if not isinstance(step.trainer, PEARLTrainer) or config.algo_params.encoder != "mlp":
+                raise UserError(f'update: {name}: the plain step beside it has critic "v" and encoder "mlp" only')
             plain = partial(_plain_step, PlainUpdate(step.trainer), step)
             calls["plain"] = partial(_with_precision, "highest", plain)
             calls["bf16"] = partial(_run, build_step(config, *dims, device, precision="bf16"))

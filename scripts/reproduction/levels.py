@@ -18,8 +18,8 @@ STARTS = 100  # of each task
 
 def walking_levels(config: Config) -> dict[str, float]:
     """Mean returns on the test tasks of walking to the goal and, where the reward is dense, to the centre."""
-    n_tasks, sparse = config.env_params.n_tasks, config.algo_params.sparse_rewards
-    tasks = np.repeat(np.arange(n_tasks - config.n_eval_tasks, n_tasks), STARTS)
+    sparse = config.algo_params.sparse_rewards
+    tasks = np.repeat(np.array(config.test_tasks), STARTS)
     env = make_env(
         config.env_name,
         len(tasks),

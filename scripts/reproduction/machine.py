@@ -10,7 +10,7 @@ from typing import Any
 
 from launching.runs import Run
 from rlkit.core.errors import UserError
-from rlkit.core.experiment import versions
+from rlkit.core.experiment import cpu_model, versions
 from rlkit.core.files import write_json
 
 SESSIONS_FILE = "sessions.json"
@@ -29,7 +29,7 @@ def note_session(run: Run, iterations: int, device: str) -> None:
 
 def hardware(device: str) -> Session:
     """This machine: CPU model, cores, and the GPU where `device` is one."""
-    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "gpu": gpu_name(device)}
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "gpu": gpu_name(device)}
 
 
 def gpu_name(device: str) -> str | None:
@@ -75,12 +75,3 @@ def _sessions(folder: Path) -> list[Session]:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {folder / SESSIONS_FILE}: {error}") from None
     return noted
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()

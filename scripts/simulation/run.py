@@ -52,8 +52,7 @@ class Run(NamedTuple):
 
     def evaluation_tasks(self) -> IndexArray:
         """Indices of the tasks that the run is tested on."""
-        n_tasks = self.config.env_params.n_tasks
-        return np.arange(n_tasks - self.config.n_eval_tasks, n_tasks)
+        return np.array(self.config.test_tasks)
 
     def adapt(
         self, env: LaneEnv, tasks: IndexArray, seed: int, *, deterministic: bool, watch: Watch | None = None

@@ -115,6 +115,15 @@ def test_what_differs_ignores_seeds_and_machines(tmp_path):
     assert [(group.label, len(group.members)) for group in groups] == [("kl_lambda=0.1", 2), ("kl_lambda=1", 1)]
 
 
+def test_precision_is_a_difference_where_other_machine_settings_are_none(tmp_path):
+    members = runs(
+        tmp_path,
+        a=make_config(util_params={"precision": "float32", "num_threads": 1}),
+        b=make_config(util_params={"precision": "bf16", "num_threads": 2}),
+    )
+    assert differing_keys(members) == ["util_params.precision"]
+
+
 def test_groups_sort_numbers_as_numbers_and_equal_numbers_agree(tmp_path):
     members = runs(tmp_path, **{f"r{i}": make_config(kl_lambda=k) for i, k in enumerate([10, 2, 2.0, None])})
     labels = [group.label for group in group_runs(members, ["algo_params.kl_lambda"])]
