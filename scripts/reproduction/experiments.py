@@ -7,7 +7,7 @@ from typing import Literal
 
 from rlkit.core.errors import UserError
 
-BUFFER_CONTEXT = "AverageTrainReturn_all_train_tasks"  # what the policy reaches where exploration is not its own
+BUFFER_CONTEXT = "AverageTrainReturn_all_train_tasks"  # with contexts as in training, from the encoder's buffer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Experiment:
     Attributes:
         name: of its folder in results/, its figure and its notes.
         title: for readers.
-        arms: the first one stands in the overview, unless it is another experiment's.
+        arms: the first one stands in the overview, or all where there is a target; none of another experiment's.
         device: what its length is meant for.
         seeds: 0, 1, ... up to so many.
         env_steps: length of the x axis; None: what the config's num_iterations come to.

@@ -30,9 +30,9 @@ HEAD = f"""# Results
 
 Returns are those on unseen tasks after adaptation, `AverageReturn_all_test_tasks`. A run counts with the
 interquartile mean of its last 10 % of evaluations, at least five; a figure in bold is the interquartile mean of the
-seeds, with the 95 % bootstrap interval over seeds in brackets: of two seeds that is no more than their range. What
-others reach is read from their progress files, or off the paper's figures. Wall-clock is the median of the runs, and
-their range.
+seeds (of fewer than four their mean), with the 95 % bootstrap interval over seeds in brackets: of two seeds that is
+no more than their range. What others reach is read from their progress files, or off the paper's figures. Wall-clock
+is the median of the runs, and their range.
 [`results/`]({{results}}) holds each run's rows, config, machine and commit, and [trained agents]({{results}}/weights)
 for `scripts/sim_policy.py`.
 """
@@ -58,18 +58,19 @@ def render(results: Results, places: Places) -> str:
 
 
 def _overview(results: Results) -> str:
-    """A row for the first arm of each experiment, comparisons with another experiment's runs aside."""
+    """A row for the first arm of each experiment, or for all where there is a target; comparisons with another
+    experiment's runs aside.
+    """
     head = ("domain", "env steps", "seeds", "test return", "others reach", "target", "wall-clock", "on")
     rows = []
     for arms in results.values():
-        first = arms[0]
-        if first.arm.runs_of:
+        if arms[0].arm.runs_of:
             continue
-        label = f", {first.arm.label}" if first.arm.label else ""
-        name = f"{first.plan.config.env_name} (`{first.experiment.name}`{label})"
-        _, env_steps, seeds, returns, *_, wall_clock, machine = _cells(first)
-        others = first.experiment.anchor
-        rows.append((name, env_steps, seeds, returns, others, _verdict(first), wall_clock, machine))
+        for arm in arms if arms[0].experiment.target is not None else arms[:1]:
+            label = f", {arm.arm.label}" if arm.arm.label else ""
+            name = f"{arm.plan.config.env_name} (`{arm.experiment.name}`{label})"
+            _, env_steps, seeds, returns, *_, wall_clock, machine = _cells(arm)
+            rows.append((name, env_steps, seeds, returns, arm.experiment.anchor, _verdict(arm), wall_clock, machine))
     return _table(head, rows)
 
 
