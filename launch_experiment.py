@@ -14,7 +14,16 @@ import click
 
 from rlkit.core.config import Config
 from rlkit.core.config_files import debug_version, flat, load_config, resumed_config
-from rlkit.core.errors import NonFiniteError, RunError, StopRequested, UserError, one_line
+from rlkit.core.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_WRONG_INPUT,
+    NonFiniteError,
+    RunError,
+    StopRequested,
+    UserError,
+    one_line,
+)
 from rlkit.core.experiment import VARIANT_FILE, check_tasks, find_run
 
 if TYPE_CHECKING:
@@ -28,8 +37,6 @@ if TYPE_CHECKING:
     from rlkit.data_management.experience import Experience
     from rlkit.torch.sac.trainer import Trainer
     from rlkit.torch.sac.training_step import TrainingStep
-
-EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Parts(NamedTuple):

@@ -25,13 +25,12 @@ from reproduction.overview import overview
 from reproduction.page import render
 from reproduction.plan import Places, plan_run, plans, seeds_beside
 from reproduction.results import read_all, read_result
-from rlkit.core.errors import UserError
+from rlkit.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
 from rlkit.core.files import replacing
 from rlkit.viz.command import run_command
 from rlkit.viz.errors import BadInput
 
 OUTPUT, RESULTS, PAGE = Path("output"), ROOT / "results", ROOT / "docs" / "results.md"
-EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 PRINTED_WIDTH = 160  # where there is no terminal
 
 

@@ -13,10 +13,9 @@ import click
 from launching.pool import execute_all, thread_settings
 from launching.runs import ROOT, Run
 from rlkit.core.config_files import load_config
-from rlkit.core.errors import UserError
+from rlkit.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
 
 CONFIGS = ROOT / "configs" / "ablations"
-EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @click.command(help=__doc__)

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.core.errors import UserError
+from rlkit.core.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
 from rlkit.core.files import write_json
 from rlkit.viz.stats import bootstrap_band
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 RESULT_FILE, FILM_FOLDER = "sim_policy.json", "videos"
 DEFAULT_SEED = 0  # where neither the command line nor the run has one
-EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 2, 130
 
 
 @click.command(help=__doc__)

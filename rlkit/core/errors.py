@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+"""Exit codes of every command; 0 also where SIGTERM stopped a run in good order."""
+
 
 class UserError(Exception):
     """Wrong input: one line that names the value, the place and the choices. The launcher exits with code 2."""

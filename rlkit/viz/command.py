@@ -7,9 +7,8 @@ from typing import NoReturn
 
 import click
 
+from rlkit.core.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT
 from rlkit.viz.errors import BadInput
-
-EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 2, 130
 
 
 def run_command(command: click.Command) -> NoReturn:

@@ -15,10 +15,11 @@ from typing import IO
 import click
 
 from launching.runs import STATUS_FILE, Run
+from rlkit.core.errors import EXIT_INTERRUPTED
 from rlkit.core.signals import StopSignal
 
 POLL_SECONDS = 0.2
-EXIT_STOPPED = (0, 130)  # the launcher's codes after SIGTERM and SIGINT, when the run is not finished
+EXIT_STOPPED = (0, EXIT_INTERRUPTED)  # the launcher's codes after SIGTERM and SIGINT, when the run is not finished
 
 
 @dataclass
