@@ -446,10 +446,12 @@ def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
     import sim_policy
     from reproduction import collect, experiments
 
-    kept = replace(project.experiments[0], keeps_weights=True)
+    arms = (*project.experiments[0].arms, experiments.Arm("other", "other"))
+    kept = replace(project.experiments[0], arms=arms, keeps_weights=True)
     monkeypatch.setattr(project.script, "EXPERIMENTS", (kept,))
     monkeypatch.setattr(experiments, "EXPERIMENTS", (kept,))
     assert project("--seeds", "2", "--jobs", "2").exit_code == 0
+    assert (project.places.results / "weights/alone.other/policy.pth").exists()
     folder = project.places.results / "weights/alone"
     files = ["context_encoder.pth", "policy.pth", "status.json", "tasks.json", "variant.json"]
     assert sorted(path.name for path in folder.iterdir()) == files

@@ -32,8 +32,8 @@ def collect(plan: Plan, places: Places) -> bool:
     """
     if not plan.has_run or not plan.run.is_finished or plan.differences(plan.run.folder):
         return False
-    weights = places.results / WEIGHTS_FOLDER / plan.experiment.name
-    is_shown = plan.experiment.keeps_weights and plan.arm is plan.experiment.arms[0] and plan.run.seed == 0
+    weights = places.results / WEIGHTS_FOLDER / _agent_name(plan)
+    is_shown = plan.experiment.keeps_weights and plan.run.seed == 0
     has_rows = read_result(plan) is not None
     needs_agent = is_shown and not (has_rows and weights.exists())
     if not has_rows:
@@ -41,6 +41,12 @@ def collect(plan: Plan, places: Places) -> bool:
     if needs_agent:
         _keep_agent(plan.run.folder, weights)
     return needs_agent or not has_rows
+
+
+def _agent_name(plan: Plan) -> str:
+    """The experiment's, with the label of any arm but the first."""
+    is_first = plan.arm is plan.experiment.arms[0]
+    return plan.experiment.name if is_first else f"{plan.experiment.name}.{plan.arm.label}"
 
 
 def _keep_rows(folder: Path, kept: Path) -> None:

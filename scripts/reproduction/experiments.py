@@ -42,7 +42,8 @@ class Experiment:
         order: the arms as the paper has them, best first.
         by_trajectory: whether adaptation over the trajectories of an evaluation is shown too.
         columns: of progress.csv, reported beside the return.
-        keeps_weights: whether the agent of the first arm's seed 0 is kept in results/weights.
+        told_apart_by: the full config key that names the figure's lines; None: all that differ.
+        keeps_weights: whether the agent of each arm's seed 0 is kept in results/weights.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Experiment:
     order: tuple[str, ...] = ()
     by_trajectory: bool = False
     columns: tuple[str, ...] = ()
+    told_apart_by: str | None = None
     keeps_weights: bool = True
 
 
@@ -79,6 +81,7 @@ ON_CPU = (
         settings=("util_params.precision=bf16",),
         target=-9.0,
         anchor="-10 to -12, reduced protocols",
+        told_apart_by="algo_params.context_sampling",
     ),
     Experiment(
         "cheetah-dir",
@@ -89,6 +92,7 @@ ON_CPU = (
         target=900.0,
         anchor="762, 937, 953, reference code; 1000, another code",
         columns=(BUFFER_CONTEXT,),
+        told_apart_by="algo_params.context_sampling",
     ),
     Experiment(
         "sparse-point-robot-small",

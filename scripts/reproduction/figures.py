@@ -32,7 +32,14 @@ def draw_figures(results: Results, places: Places) -> None:
         levels = walking_levels(config) if walks else {}
         if experiment.target is not None:
             levels["target"] = experiment.target
-        curves = CurveOptions(statistic="iqm", reference=not walks, levels=levels, seeds=len(arms) == 1)
+        key = experiment.told_apart_by
+        curves = CurveOptions(
+            group=None if key is None else [key],
+            statistic="iqm",
+            reference=not walks,
+            levels=levels,
+            seeds=len(arms) == 1,
+        )
         runs = plot.read_runs(folders)
         options = (curves, replace(curves, x=X_TRAJECTORY))
         for name, wanted in zip(figure_names(experiment), options, strict=False):
