@@ -20,6 +20,7 @@ SWITCHES = {
     "deterministic-small": {"use_information_bottleneck"},
     "cheetah-dir-context": {"context_sampling", "embedding_batch_size", "embedding_mini_batch_size"},
     "point-robot-context": {"context_sampling", "embedding_batch_size", "embedding_mini_batch_size"},
+    "ant-goal-context": {"context_sampling", "embedding_batch_size", "embedding_mini_batch_size"},
     "attention": {"encoder"},
     "critic": {"critic", "auto_alpha"},
     "kl": {"kl_reduction"},

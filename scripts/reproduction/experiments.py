@@ -180,12 +180,13 @@ ON_GPU = (
     Experiment(
         "ant-goal",
         "Ant-Goal-2D",
-        (Arm("", "ant-goal"),),
+        (Arm("", "ant-goal"), Arm("trajectories", "ablations/ant-goal-context.trajectories")),
         device="gpu",
         env_steps=3_000_000,
         target=-440.0,
         anchor="-440, reference code; paper about -200 after 10M",
         columns=(BUFFER_CONTEXT,),
+        told_apart_by="algo_params.context_sampling",
     ),
     Experiment(
         "humanoid-dir",
