@@ -48,8 +48,22 @@ Cases = Iterator[tuple[str, "Case"]]
 @click.option(
     "--seconds", default=SECONDS_PER_CASE, show_default=True, type=click.FloatRange(min=0.0), help="Time per case."
 )
+@click.option(
+    "--lanes",
+    "lane_counts",
+    default=LANES,
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Lanes to collect and evaluate in; repeatable.",
+)
 def main(
-    sections: tuple[str, ...], config_path: Path | None, json_path: Path | None, device_name: str, seconds: float
+    sections: tuple[str, ...],
+    config_path: Path | None,
+    json_path: Path | None,
+    device_name: str,
+    seconds: float,
+    lane_counts: tuple[int, ...],
 ) -> None:
     """Run the sections."""
     try:
@@ -58,7 +72,7 @@ def main(
         console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
         console.print(_machine(device), highlight=False)
         for section in sections or USUAL_SECTIONS:
-            cases = dict(_shown(console, section, _measure(section, config_path, device, seconds)))
+            cases = dict(_shown(console, section, _measure(section, config_path, device, seconds, lane_counts)))
             figures[section] = {name: case.as_json() for name, case in cases.items()}
         if json_path is not None:
             json_path.write_text(json.dumps(figures, indent=2) + "\n")
@@ -92,14 +106,16 @@ def _machine(device: torch.device) -> str:
     return f"{name}, {torch.get_num_threads()} CPU threads; Python {platform.python_version()}, {packages}"
 
 
-def _measure(section: str, config_path: Path | None, device: torch.device, seconds: float) -> Cases:
+def _measure(
+    section: str, config_path: Path | None, device: torch.device, seconds: float, lane_counts: tuple[int, ...]
+) -> Cases:
     from benchmarks import env_overhead, iteration, memory, sampling, scaling, update
 
     if section == "update":
         small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
         return update.measure(_configs(UPDATE_CONFIGS, config_path) | small, device, seconds)
     if section in ("collect", "evaluate"):
-        return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, LANES, device, seconds)
+        return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, lane_counts, device, seconds)
     if section == "envs":
         return env_overhead.measure(_configs(ENV_CONFIGS, config_path))
     if section == "iteration":
