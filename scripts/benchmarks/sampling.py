@@ -103,8 +103,9 @@ def measure(
     """
     for name, config in configs.items():
         for lanes in lane_counts:
-            took = SamplingBench(config, lanes, device).per_env_step(phase, seconds)
-            if not took.bare:
+            bench = SamplingBench(config, lanes, device)
+            if not isinstance(bench.env, MujocoMetaEnv):
                 raise UserError(f"{phase}: {config.env_name} has no MuJoCo physics to compare with")
+            took = bench.per_env_step(phase, seconds)
             note = f"{1 / took.seconds:,.0f} steps/s {took.spread}; {took.bare / took.seconds:.0%} of bare physics"
             yield f"{name}, {lanes} lanes", Case(1e6 * took.seconds, 1e6 * took.bare, "us/step", note)
