@@ -268,7 +268,10 @@ def test_an_unwritable_place_is_named(launch, tmp_path):
 
 @pytest.mark.parametrize(
     ("checkpoint_interval", "advice"),
-    [(1, "go on with: launch_experiment.py --resume {folder}"), (0, "it keeps no checkpoints to go on from (util_")],
+    [
+        (1, "go on with: launch_experiment.py --resume {folder}"),
+        (0, "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"),
+    ],
 )
 def test_control_c_keeps_the_finished_iterations(tmp_path, checkpoint_interval, advice):
     command = [sys.executable, "launch_experiment.py", "configs/quickstart.json", "--cpu", "--name", "run"]
@@ -290,8 +293,7 @@ def test_control_c_keeps_the_finished_iterations(tmp_path, checkpoint_interval, 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.startswith(f"stopped by SIGINT; {advice.format(folder=progress.parent)}")
-    assert errors.count("\n") == 1
+    assert errors.strip() == f"stopped by SIGINT; {advice.format(folder=progress.parent)}"
     rows = read_rows(progress.parent)
     assert len(rows) >= 2
     assert all(None not in row.values() for row in rows)
