@@ -456,6 +456,8 @@ def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
     files = ["context_encoder.pth", "policy.pth", "status.json", "tasks.json", "variant.json"]
     assert sorted(path.name for path in folder.iterdir()) == files
     assert (folder / "policy.pth").read_bytes() == (project.plan().run.folder / "policy.pth").read_bytes()
+    for kept_config in (folder / "variant.json", project.plan().results / "variant.json"):
+        assert json.loads(kept_config.read_text())["util_params"]["base_log_dir"] == "output"
 
     def simulated():
         result = CliRunner().invoke(sim_policy.main, [str(folder), "-o", str(project.folder / "sim.json")])

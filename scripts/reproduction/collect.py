@@ -11,6 +11,8 @@ from launching.runs import STATUS_FILE
 from reproduction.machine import sessions_of
 from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan
 from reproduction.results import read_result
+from rlkit.core.config import UtilParams
+from rlkit.core.config_files import changed_config, load_config
 from rlkit.core.experiment import TASKS_FILE, VARIANT_FILE
 from rlkit.core.files import replacing, write_json
 from rlkit.torch.sac.builder import WEIGHTS_SUFFIX, read_weights
@@ -57,7 +59,7 @@ def _keep_rows(folder: Path, kept: Path) -> None:
     with replacing(kept / PROGRESS_FILE) as file:
         file.write(thinned((folder / PROGRESS_FILE).read_bytes(), MAX_PROGRESS_BYTES))
     write_json(kept / MACHINE_FILE, sessions)
-    shutil.copyfile(folder / VARIANT_FILE, kept / VARIANT_FILE)
+    _keep_config(folder, kept)
 
 
 def thinned(table: bytes, limit: int) -> bytes:
@@ -78,5 +80,12 @@ def _keep_agent(folder: Path, kept: Path) -> None:
         shutil.copyfile(folder / path.name, path)
         if path.stat().st_size > MAX_WEIGHTS_BYTES:
             torch.save({key: value.half() for key, value in read_weights(folder, name).items()}, path)
-    for file_name in (VARIANT_FILE, TASKS_FILE, STATUS_FILE):
+    for file_name in (TASKS_FILE, STATUS_FILE):
         shutil.copyfile(folder / file_name, kept / file_name)
+    _keep_config(folder, kept)
+
+
+def _keep_config(folder: Path, kept: Path) -> None:
+    """Write variant.json without the place where the run lay: launched again elsewhere, it writes where others do."""
+    settings = {"util_params.base_log_dir": UtilParams().base_log_dir}
+    write_json(kept / VARIANT_FILE, changed_config(load_config(folder / VARIANT_FILE), settings).model_dump())
