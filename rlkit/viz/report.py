@@ -212,7 +212,7 @@ def _name(experiment: Experiment) -> str:
 
 def _single(experiment: Experiment, width: float, title: str) -> tuple[Figure, Axes]:
     figure = style.new_figure(width, 3.4)
-    figure.suptitle(f"{_name(experiment)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold")
+    figure.suptitle(f"{_name(experiment)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold", wrap=True)
     return figure, figure.subplots()
 
 
