@@ -47,10 +47,10 @@ class PathSampler:
             The episodes that ended since the last ones, with their jobs. Until the run is over, torch keeps to one
             thread.
         """
-        new = start(self.env.num_envs)
-        if not new.job.size:
-            return
         with one_torch_thread():
+            new = start(self.env.num_envs)
+            if not new.job.size:
+                return
             lanes = _Lanes(self.env, self.agent, generator, new, record_terms=self.record_terms)
             while lanes.num_busy:
                 ended = lanes.step_until_some_end()
