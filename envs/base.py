@@ -205,16 +205,12 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         lanes = None if live.all() else np.flatnonzero(live)
         clipped = self._checked(actions, live)
         reward, terminated, info = self._advance(clipped, lanes)
-        if lanes is None:
-            self._path_length += 1
-            self._terminated = terminated
-            self._truncated = self._cut()
-        else:
+        self._path_length += live
+        self._terminated = self._terminated | (terminated & live)
+        self._truncated = self._truncated | (self._cut() & live)
+        if lanes is not None:
             reward = np.where(live, reward, 0.0)
             info = {name: _zero_unless(live, value) for name, value in info.items()}
-            self._path_length[lanes] += 1
-            self._terminated = np.where(live, terminated, self._terminated)
-            self._truncated = np.where(live, self._cut(), self._truncated)
             if self.autoreset_mode is AutoresetMode.NEXT_STEP:
                 self._start_episodes(np.flatnonzero(~live))
         return self._observe(), reward, self._terminated.copy(), self._truncated.copy(), info

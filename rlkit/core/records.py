@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,21 +62,25 @@ def join_paths(pieces: Sequence[Paths]) -> Paths:
     """The episodes of all pieces, one after the other, padded to the longest piece."""
     if len(pieces) == 1:
         return pieces[0]
+    first = pieces[0]
+    ends = np.cumsum([len(paths.length) for paths in pieces])
     steps = max(paths.reward.shape[1] for paths in pieces)
 
-    def padded(values: NDArray[Any]) -> NDArray[Any]:
-        return np.pad(values, [(0, 0), (0, steps - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
+    def joined(values: list[FloatArray]) -> FloatArray:
+        padded = np.zeros((ends[-1], steps, *values[0].shape[2:]), dtype=np.float32)
+        for end, piece in zip(ends, values, strict=True):
+            padded[end - len(piece) : end, : piece.shape[1]] = piece
+        return padded
 
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([padded(getattr(paths, name)) for paths in pieces])
+    def field(name: str) -> FloatArray:
+        return joined([getattr(paths, name) for paths in pieces])
 
-    first = pieces[0]
     return Paths(
         task=np.concatenate([paths.task for paths in pieces]),
         length=np.concatenate([paths.length for paths in pieces]),
-        **{name: joined(name) for name in ("obs", "action", "reward", "next_obs", "terminal")},
-        sparse_reward=None if first.sparse_reward is None else joined("sparse_reward"),
-        terms={name: np.concatenate([padded(paths.terms[name]) for paths in pieces]) for name in first.terms},
+        **{name: field(name) for name in ("obs", "action", "reward", "next_obs", "terminal")},
+        sparse_reward=None if first.sparse_reward is None else field("sparse_reward"),
+        terms={name: joined([paths.terms[name] for paths in pieces]) for name in first.terms},
     )
 
 
