@@ -50,7 +50,9 @@ class BatchedPhysics:
         self.qpos: FloatArray = self._batch.bind("qpos")
         self.qvel: FloatArray = self._batch.bind("qvel")
         self.ctrl: FloatArray = self._batch.bind("ctrl")
+        self._motion = self._state[:, 1 : 1 + model.nq + model.nv]  # a state is time, qpos, qvel and further parts
         self._warning = self._batch.bind("warning")
+        self._bad_state = self._warning[:, BAD_STATE, 1]
         self._fields: dict[str, FloatArray] = {name: self._batch.bind(name) for name in fields}
         self._params: dict[str, FloatArray] = {name: self._batch.expand(name) for name in per_sim_params}
         self._batch.reset()
@@ -86,8 +88,7 @@ class BatchedPhysics:
         MuJoCo looks at the state only before it steps and then starts that simulation anew by itself, so the
         outcome of the last substep is looked at here.
         """
-        warned = self._warning[:, BAD_STATE, 1]
-        if not warned.any() and np.isfinite(self.qpos).all() and np.isfinite(self.qvel).all():
-            return np.zeros(len(warned), dtype=bool)  # as a rule, and quicker
-        finite = np.isfinite(self.qpos).all(axis=1) & np.isfinite(self.qvel).all(axis=1)
-        return np.asarray(warned.any(axis=1) | ~finite)
+        finite = np.isfinite(self._motion)
+        if not np.count_nonzero(self._bad_state) and finite.all():
+            return np.zeros(len(finite), dtype=bool)  # as a rule, and quicker
+        return np.asarray(self._bad_state.any(axis=1) | ~finite.all(axis=1))
