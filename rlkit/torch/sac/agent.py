@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rlkit.core.records import FloatArray, IndexArray
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context, ContextEncoder, ContextPiece, EncoderState
 from rlkit.torch.sac.policies import ActingPolicy, TanhGaussianPolicy
+
+ROWS_OF_CODES = 64  # codes are made for a multiple of so many: oneDNN takes a millisecond to prepare for a new number
 
 
 class PEARLAgent(nn.Module):
@@ -60,8 +63,9 @@ class PEARLAgent(nn.Module):
     @torch.no_grad()
     def codes(self, transitions: FloatArray) -> FloatArray:
         """What `fuse` needs of each of `transitions` (steps, context_dim), (steps, code_dim)."""
-        codes = self.context_encoder.codes(torch.as_tensor(transitions, device=self.device))
-        return codes.cpu().numpy()
+        steps = len(transitions)
+        rows = F.pad(torch.as_tensor(transitions, device=self.device), (0, 0, 0, -steps % ROWS_OF_CODES))
+        return self.context_encoder.codes(rows)[:steps].cpu().numpy()
 
     @torch.no_grad()
     def fuse(self, codes: FloatArray, length: IndexArray) -> Belief:
