@@ -94,6 +94,14 @@ def test_acting_is_the_policys_distribution():
     np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach(), atol=1e-6)
 
 
+@pytest.mark.parametrize("steps", [1, 64, 70])
+def test_codes_are_those_of_the_given_transitions(steps):
+    agent, _ = make_agent()
+    transitions = torch.randn(steps, 7)
+    codes = agent.codes(transitions.numpy())
+    np.testing.assert_allclose(codes, agent.context_encoder.codes(transitions).detach(), atol=1e-6)
+
+
 def test_inferring_to_act_builds_no_graph():
     agent, _ = make_agent()
     assert not agent.posterior(torch.randn(1, 3, 7)).mean.requires_grad

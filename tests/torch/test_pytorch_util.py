@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rlkit.core.errors import RunError, UserError
-from rlkit.torch.pytorch_util import choose_device, explain_memory, small_affine, use_fast_float32_products
+from rlkit.torch.pytorch_util import choose_device, explain_memory, small_product, use_fast_float32_products
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,13 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
 
 @pytest.mark.parametrize("lanes", [3, 30])
 def test_small_products_take_the_default_library_and_leave_the_setting(lanes):
-    bias, rows, weight = torch.randn(300), torch.randn(lanes, 300), torch.randn(300, 300)
+    rows, weight, bias = torch.randn(lanes, 300), torch.randn(300, 300), torch.randn(300)
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
-        torch.testing.assert_close(small_affine(bias, rows, weight), bias + rows @ weight, rtol=1e-4, atol=1e-4)
+        for add in (None, bias):
+            expected = rows @ weight + (0.0 if add is None else add)
+            torch.testing.assert_close(small_product(rows, weight, add), expected, rtol=1e-4, atol=1e-4)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
