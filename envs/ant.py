@@ -46,7 +46,8 @@ class Ant(MujocoMetaEnv):
         return np.clip(forces, -MAX_CONTACT_FORCE, MAX_CONTACT_FORCE)
 
     def _contact_cost(self) -> FloatArray:
-        return CONTACT_COST_WEIGHT * np.square(self._contact_forces()).sum(axis=1)
+        forces = self._contact_forces()
+        return CONTACT_COST_WEIGHT * np.vecdot(forces, forces)
 
     def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
         return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
@@ -86,7 +87,7 @@ class AntDir(Ant):
         velocity = along(self.task_value("angle"), (self._torso_xy() - self._xy_before) / self.dt)
         info = {
             "reward_run": velocity,
-            "reward_ctrl": -DIR_CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_ctrl": -DIR_CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_contact": -self._contact_cost(),
             "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
         }
@@ -132,7 +133,7 @@ class AntGoal(Ant):
     def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
         info = {
             "reward_goal": -np.abs(self._torso_xy() - self.task_value("goal")).sum(axis=1),
-            "reward_ctrl": -GOAL_CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_ctrl": -GOAL_CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_contact": -self._contact_cost(),
         }
         return sum_terms(info), np.zeros(self.num_envs, dtype=bool), info

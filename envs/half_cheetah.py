@@ -44,7 +44,7 @@ class HalfCheetah(MujocoMetaEnv):
     def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
         velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
         reward_run = self._task_reward(velocity)
-        reward_ctrl = -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1)
+        reward_ctrl = -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl)
         info = {"reward_run": reward_run, "reward_ctrl": reward_ctrl, "velocity": self._progress(velocity)}
         return reward_run + reward_ctrl, np.zeros(self.num_envs, dtype=bool), info
 

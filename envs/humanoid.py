@@ -61,10 +61,11 @@ class HumanoidDir(MujocoMetaEnv):
 
     def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
         progress = along(self.task_value("angle"), self._centre_of_mass() - self._centre_before)
-        contact = np.square(self.physics.field("cfrc_ext")).sum(axis=(1, 2))
+        forces = self.physics.field("cfrc_ext").reshape(self.num_envs, -1)
+        contact = np.vecdot(forces, forces)
         info = {
             "reward_run": RUN_REWARD_WEIGHT * progress / self.model.opt.timestep,
-            "reward_ctrl": -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_ctrl": -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_contact": -np.minimum(CONTACT_COST_WEIGHT * contact, MAX_CONTACT_COST),
             "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
         }

@@ -64,7 +64,7 @@ class RandParams(MujocoMetaEnv):
         velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
         info = {
             "reward_run": velocity,
-            "reward_ctrl": -CTRL_COST_WEIGHT * np.square(ctrl).sum(axis=1),
+            "reward_ctrl": -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
         }
         return sum_terms(info), ~self._upright(), {**info, "velocity": velocity.copy()}
