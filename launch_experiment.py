@@ -154,7 +154,7 @@ def run(config: Config, *, name: str | None = None, folder: Path | None = None) 
 
 def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *, is_new: bool) -> None:
     """Run the iterations that are left, each of them on disk before the next one begins."""
-    from rlkit.core.logger import RunLogger
+    from rlkit.core.logger import RunLogger, has_finished
     from rlkit.core.saving import RunSaver
     from rlkit.torch.sac.builder import save_weights
     from rlkit.viz.pictures import evaluation_pictures
@@ -169,7 +169,7 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
         experience=parts.experience,
     )
     place = None if is_new else saver.restore(display.say)
-    if algorithm.progress.iterations >= config.algo_params.num_iterations:
+    if algorithm.progress.iterations >= config.algo_params.num_iterations and has_finished(folder):
         raise UserError(
             f"{folder} is complete: raise algo_params.num_iterations above {algorithm.progress.iterations} to go on"
         )
@@ -191,7 +191,7 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
                 display.iteration_done(result.row)
                 if util.video_interval and result.number % util.video_interval == 0:
                     film_iteration(config, folder, result.number, logger, display)
-            logger.write_hyperparameters(flat(config.model_dump()), result.row)
+            logger.write_hyperparameters(flat(config.model_dump()))
         except StopRequested:
             if util.checkpoint_interval:
                 saver.save(logger.place)

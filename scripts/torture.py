@@ -14,6 +14,8 @@ from pathlib import Path
 
 import click
 
+from rlkit.core.logger import has_finished
+
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "launch_experiment.py"
 SETTINGS = {
@@ -89,8 +91,7 @@ def kill_at_random(words: list[str], folder: Path, rng: random.Random, seconds: 
 
 def resume(folder: Path, words: list[str]) -> None:
     """Go on to the end; a run that had ended before it was killed is complete."""
-    done = json.loads((folder / "status.json").read_text())["state"] == "finished"
-    if not done:
+    if not has_finished(folder):
         run([*words[:2], "--resume", str(folder)])
 
 

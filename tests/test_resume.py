@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from launch_experiment import main
 from rlkit.core.errors import StopRequested
+from rlkit.core.logger import RunLogger, has_finished
 from rlkit.core.signals import StopSignal
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +111,21 @@ def test_more_iterations_go_on_from_a_finished_run(start):
     result = resume(folder, "--set", "algo_params.num_iterations=5")
     assert result.exit_code == 0, result.output
     assert rows(folder) == rows(whole)
+
+
+def test_a_run_killed_behind_its_last_checkpoint_is_ended_properly(start, monkeypatch):
+    _, whole = start(name="whole")
+    with monkeypatch.context() as killed:
+        killed.setattr(RunLogger, "write_hyperparameters", Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(RunLogger, "_write_status", Mock())
+        _, folder = start(**{"util_params.plots": True})
+    assert not has_finished(folder)
+    result = resume(folder)
+    assert result.exit_code == 0, result.output
+    assert has_finished(folder)
+    assert rows(folder) == rows(whole)
+    assert (folder / "plots/learning_curve.png").exists()
+    assert "is complete" in resume(folder).output
 
 
 def test_rows_that_ran_ahead_of_the_checkpoint_are_cut_off(start, monkeypatch):
@@ -293,8 +310,6 @@ def test_a_killed_run_goes_on(tmp_path):
 
 
 def test_a_folder_that_vanishes_ends_the_run_in_one_line(start, monkeypatch):
-    from rlkit.core.logger import RunLogger
-
     write = RunLogger.write
 
     def write_and_vanish(self, result):

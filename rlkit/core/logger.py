@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ LOGGER = logging.getLogger("pearl")
 
 Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Pictures (height, width, 3) by name, of the arrays of `evaluation_arrays`."""
+STATUS_FILE = "status.json"
 FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
 
 
@@ -119,12 +121,14 @@ class RunLogger:
         self._iterations = result.number + 1
         self._write_status("running")
 
-    def write_hyperparameters(self, settings: Mapping[str, Any], row: Mapping[str, float | None]) -> None:
+    def write_hyperparameters(self, settings: Mapping[str, Any]) -> None:
         """Fill tensorboard's tab of hyperparameters: the run's settings beside its last returns."""
         shown = {
             key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()
         }
-        returns = {f"final/{name}": row.get(name) or 0.0 for name in FINAL_COLUMNS}
+        with (self.folder / "progress.csv").open(encoding="utf-8") as file:
+            *_, last_row = csv.DictReader(file)
+        returns = {f"final/{name}": float(last_row.get(name) or 0.0) for name in FINAL_COLUMNS}
         self._tensorboard.add_hparams(shown, returns, run_name=".")
 
     def _write_evaluation(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
@@ -156,7 +160,7 @@ class RunLogger:
 
     def _write_status(self, state: str) -> None:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}
-        write_json(self.folder / "status.json", status)
+        write_json(self.folder / STATUS_FILE, status)
 
     def _write_paths(self, number: int, evaluation: Evaluation) -> None:
         """Trajectories of the evaluations: one file per iteration and task set."""
@@ -164,6 +168,15 @@ class RunLogger:
         folder.mkdir(exist_ok=True)
         for name, adaptation in (("test", evaluation.test), ("train", evaluation.train)):
             write_arrays(folder / f"{name}_{number}.npz", eval_paths(adaptation))
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether a run says that it came to its end; one that was killed behind its last iteration does not."""
+    try:
+        status = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(status, dict) and status.get("state") == "finished"
 
 
 def evaluation_arrays(adaptation: Adaptation) -> dict[str, np.ndarray]:
