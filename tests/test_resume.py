@@ -287,7 +287,7 @@ def test_a_full_disk_is_said_and_what_was_complete_stays(start, monkeypatch):
 @pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path):
     """SIGKILL, twice, and the csv is that of a run nobody killed."""
-    every = {**SHORT, "algo_params.num_iterations": 12, "util_params.base_log_dir": str(tmp_path)}
+    every = {**SHORT, "algo_params.num_iterations": 30, "util_params.base_log_dir": str(tmp_path)}
 
     def command(name):
         config = [str(ROOT / "configs/point-robot.json"), "--cpu", "--seed", "5", "--name", name]
