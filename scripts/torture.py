@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.core.logger import has_finished
+from rlkit.core.logger import STATUS_FILE, has_finished
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "launch_experiment.py"
@@ -81,7 +81,7 @@ def run(words: list[str]) -> float:
 def kill_at_random(words: list[str], folder: Path, rng: random.Random, seconds: float) -> str:
     """Start a run and kill it at some moment after its folder is there; says how far it had come."""
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    while not (folder / "status.json").exists() and process.poll() is None:
+    while not (folder / STATUS_FILE).exists() and process.poll() is None:
         time.sleep(0.002)
     time.sleep(rng.uniform(0, 0.6 * seconds))
     process.kill()

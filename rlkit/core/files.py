@@ -1,4 +1,4 @@
-"""Files that are either the old version or the whole new one, never half of it."""
+"""Files that are either the old version or the whole new one, never half of it; reading JSON that may be damaged."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as indented JSON."""
     with replacing(path) as file:
         file.write((json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content; None where it is missing, half written or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = True) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ import numpy as np
 
 from rlkit.core.errors import RunError, StopRequested
 from rlkit.core.evaluation import Adaptation
-from rlkit.core.files import write_arrays, write_json
+from rlkit.core.files import read_json, write_arrays, write_json
 from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
@@ -172,10 +171,7 @@ class RunLogger:
 
 def has_finished(folder: Path) -> bool:
     """Whether a run says that it came to its end; one that was killed behind its last iteration does not."""
-    try:
-        status = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+    status = read_json(folder / STATUS_FILE)
     return isinstance(status, dict) and status.get("state") == "finished"
 
 

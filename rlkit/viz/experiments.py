@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlkit.core.files import read_json
 from rlkit.viz.errors import BadInput
 from rlkit.viz.progress import ProgressFile
 
@@ -169,14 +170,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Config:
             plain = value is None or isinstance(value, bool | int | float | str)
             flat[f"{prefix}{key}"] = value if plain else json.dumps(value)
     return flat
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's content; None where it is missing, half written or not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def _as_float(value: Any, default: float) -> float:

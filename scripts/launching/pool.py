@@ -14,8 +14,9 @@ from typing import IO
 
 import click
 
-from launching.runs import STATUS_FILE, Run
+from launching.runs import Run
 from rlkit.core.errors import EXIT_INTERRUPTED
+from rlkit.core.logger import STATUS_FILE
 from rlkit.core.signals import StopSignal
 
 POLL_SECONDS = 0.2

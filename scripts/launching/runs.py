@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlkit.core.files import read_json
 from rlkit.core.lock import LOCK_FILE
+from rlkit.core.logger import STATUS_FILE
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ROOT / "launch_experiment.py"
-STATUS_FILE = "status.json"
 
 
 class Run(NamedTuple):
@@ -71,8 +71,5 @@ class Run(NamedTuple):
         return [sys.executable, str(LAUNCHER), *arguments, *device, *changes]
 
     def _status(self) -> dict[str, Any]:
-        try:
-            status = json.loads((self.folder / STATUS_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        status = read_json(self.folder / STATUS_FILE)
         return status if isinstance(status, dict) else {}

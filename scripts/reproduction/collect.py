@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from launching.runs import STATUS_FILE
 from reproduction.machine import sessions_of
 from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan
 from reproduction.results import read_result
@@ -15,6 +14,7 @@ from rlkit.core.config import UtilParams
 from rlkit.core.config_files import changed_config, load_config
 from rlkit.core.experiment import TASKS_FILE, VARIANT_FILE
 from rlkit.core.files import replacing, write_json
+from rlkit.core.logger import STATUS_FILE
 from rlkit.torch.sac.builder import WEIGHTS_SUFFIX, read_weights
 
 NETWORKS = ("context_encoder", "policy")  # what acting and adapting take

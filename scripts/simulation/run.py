@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,9 @@ from rlkit.core.config_files import load_config
 from rlkit.core.errors import UserError
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.core.experiment import TASKS_FILE, VARIANT_FILE
+from rlkit.core.files import read_json
 from rlkit.core.lanes import lane_settings
+from rlkit.core.logger import STATUS_FILE
 from rlkit.core.protocols import LaneEnv
 from rlkit.core.records import IndexArray
 from rlkit.core.seeding import Stream, stream_seed
@@ -84,24 +85,17 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     config = load_config(config_path or folder / VARIANT_FILE, overrides)
     agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads)
-    saved_tasks = _read_json(folder / TASKS_FILE)
+    saved_tasks = read_json(folder / TASKS_FILE)
     tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
     return Run(config, agent, _iteration(folder), tasks)
 
 
 def _iteration(folder: Path) -> int:
     """The last finished iteration, from 1, by status.json, or else by the rows of progress.csv."""
-    status = _read_json(folder / "status.json")
+    status = read_json(folder / STATUS_FILE)
     if isinstance(status, dict) and isinstance(status.get("iteration"), int):
         return max(1, status["iteration"])
     try:
         return max(1, len((folder / "progress.csv").read_text(encoding="utf-8").splitlines()) - 1)
     except OSError:
         return 1
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
