@@ -169,10 +169,9 @@ def train(config: Config, parts: Parts, folder: Path, display: ConsoleDisplay, *
         experience=parts.experience,
     )
     place = None if is_new else saver.restore(display.say)
-    if algorithm.progress.iterations >= config.algo_params.num_iterations and has_finished(folder):
-        raise UserError(
-            f"{folder} is complete: raise algo_params.num_iterations above {algorithm.progress.iterations} to go on"
-        )
+    done, wanted = algorithm.progress.iterations, config.algo_params.num_iterations
+    if done > wanted or (done == wanted and has_finished(folder)):
+        raise UserError(f"{folder} is complete: raise algo_params.num_iterations above {done} to go on")
     dump_paths = config.algo_params.dump_eval_paths
     draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=config.algo_params.num_exp_traj_eval)
     logger = RunLogger(folder, dump_eval_paths=dump_paths, draw=draw if util.plots else None, resume_at=place)

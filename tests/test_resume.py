@@ -128,6 +128,19 @@ def test_a_run_killed_behind_its_last_checkpoint_is_ended_properly(start, monkey
     assert "is complete" in resume(folder).output
 
 
+def test_a_run_beyond_the_wanted_iterations_is_left_as_it_is(start, monkeypatch):
+    stop_at(monkeypatch, 40)
+    _, folder = start(**{"algo_params.num_iterations": 30})
+    monkeypatch.undo()
+    status = json.loads((folder / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert status["iteration"] > 1
+    result = resume(folder, "--set", "algo_params.num_iterations=1")
+    assert result.exit_code == 2
+    assert "is complete" in result.output
+    assert json.loads((folder / "status.json").read_text()) == status
+
+
 def test_rows_that_ran_ahead_of_the_checkpoint_are_cut_off(start, monkeypatch):
     _, whole = start(name="whole")
     _, folder = start(**{"util_params.checkpoint_interval": 2, "algo_params.num_iterations": 2})
