@@ -16,10 +16,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.core.config import Config
-from rlkit.core.config_files import load_config
-from rlkit.core.config_rules import make_config
-from rlkit.core.errors import UserError
+from rlkit.config.files import load_config
+from rlkit.config.rules import make_config
+from rlkit.config.settings import Config
+from rlkit.util.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ def _device(name: str) -> torch.device:
 def _machine(device: torch.device) -> str:
     import torch
 
-    from rlkit.core.experiment import cpu_model, versions
+    from rlkit.runs.folder import cpu_model, versions
 
     name = cpu_model() if device.type == "cpu" else torch.cuda.get_device_name(device)
     packages = ", ".join(f"{package} {versions()[package]}" for package in ("torch", "mujoco", "mjbatch", "numpy"))

@@ -15,8 +15,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from launching.pool import execute_all, thread_settings
-from launching.runs import ROOT, Run
 from reproduction.collect import collect
 from reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
 from reproduction.figures import draw_figures
@@ -25,8 +23,10 @@ from reproduction.overview import overview
 from reproduction.page import render
 from reproduction.plan import Places, plan_run, plans, seeds_beside
 from reproduction.results import read_all, read_result
-from rlkit.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
-from rlkit.core.files import replacing
+from rlkit.launchers.pool import execute_all, thread_settings
+from rlkit.launchers.runs import ROOT, Run
+from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.util.files import replacing
 from rlkit.viz.command import run_command
 from rlkit.viz.errors import BadInput
 

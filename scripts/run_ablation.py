@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from launching.pool import execute_all, thread_settings
-from launching.runs import ROOT, Run
-from rlkit.core.config_files import load_config
-from rlkit.core.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.config.files import load_config
+from rlkit.launchers.pool import execute_all, thread_settings
+from rlkit.launchers.runs import ROOT, Run
+from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
 
 CONFIGS = ROOT / "configs" / "ablations"
 

@@ -15,14 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.core.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
-from rlkit.core.files import write_json
+from rlkit.util.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.util.files import write_json
 from rlkit.viz.stats import bootstrap_band
 
 if TYPE_CHECKING:
     from rlkit.core.evaluation import Adaptation
-    from rlkit.core.records import IndexArray
-    from simulation.run import Run
+    from rlkit.launchers.simulation import Run
+    from rlkit.util.records import IndexArray
 
 RESULT_FILE, FILM_FOLDER = "sim_policy.json", "videos"
 DEFAULT_SEED = 0  # where neither the command line nor the run has one
@@ -72,8 +72,8 @@ def main(
 ) -> None:
     """Parse the command line; wrong input ends in one line and exit code 2."""
     try:
-        from simulation.film import film_tasks
-        from simulation.run import open_run
+        from rlkit.launchers.film import film_tasks
+        from rlkit.launchers.simulation import open_run
 
         if num_trajs is not None:
             overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.core.logger import STATUS_FILE, has_finished
+from rlkit.runs.logger import STATUS_FILE, has_finished
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "launch_experiment.py"

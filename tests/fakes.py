@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from rlkit.core.records import Paths
 from rlkit.torch.distributions import Belief
+from rlkit.util.records import Paths
 
 OBS_DIM, ACTION_DIM = 3, 2
 SPARSE_OFFSET = 100.0  # the sparse reward is the task's index plus this

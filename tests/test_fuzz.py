@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import launch_experiment
-from rlkit.core.config import Config
-from rlkit.core.config_files import load_config
-from rlkit.core.config_rules import known_keys
-from rlkit.core.errors import UserError
+from rlkit.config.files import load_config
+from rlkit.config.rules import known_keys
+from rlkit.config.settings import Config
+from rlkit.util.errors import UserError
 
 SCALARS = st.one_of(
     st.none(),

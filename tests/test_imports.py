@@ -8,11 +8,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALLOWED = {  # package -> what it may import of this project
     "envs": {"envs"},
-    "rlkit/core": {"rlkit.core"},
-    "rlkit/data_management": {"rlkit.core", "rlkit.data_management"},
-    "rlkit/samplers": {"rlkit.core", "rlkit.samplers"},
-    "rlkit/torch": {"rlkit.core", "rlkit.torch"},
-    "rlkit/viz": {"rlkit.core", "rlkit.viz"},
+    "rlkit/util": {"rlkit.util"},
+    "rlkit/config": {"rlkit.util", "rlkit.config"},
+    "rlkit/samplers": {"rlkit.util", "rlkit.samplers", "rlkit.core.protocols"},
+    "rlkit/data_management": {"rlkit.util", "rlkit.config", "rlkit.data_management"},
+    "rlkit/torch": {"rlkit.util", "rlkit.config", "rlkit.data_management", "rlkit.torch"},
+    "rlkit/core": {
+        "rlkit.util",
+        "rlkit.config",
+        "rlkit.samplers",
+        "rlkit.data_management",
+        "rlkit.torch",
+        "rlkit.core",
+    },
+    "rlkit/runs": {"rlkit.util", "rlkit.config", "rlkit.data_management", "rlkit.core", "rlkit.runs"},
+    "rlkit/viz": {"rlkit.util", "rlkit.config", "rlkit.runs", "rlkit.viz"},
 }
 OURS = ("envs", "rlkit", "scripts", "launch_experiment", "tests")
 
@@ -48,8 +58,8 @@ def test_packages_import_only_what_is_below_them(package):
                 assert package == "rlkit/torch/sac" or not module.startswith("rlkit.torch.sac"), f"{file}: {module}"
 
 
-def test_core_needs_neither_torch_nor_environments():
-    for file in modules("rlkit/core"):
+def test_runs_need_neither_torch_nor_environments():
+    for file in modules("rlkit/runs"):
         for module in imports(file):
             if module == "torch.utils.tensorboard":
                 assert file.name == "logger.py"

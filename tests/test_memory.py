@@ -14,7 +14,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import launch_experiment as launcher
-from rlkit.core import logger
+from rlkit.runs import logger
 
 sizes = {}
 write = logger.RunLogger.write

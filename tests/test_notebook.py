@@ -8,7 +8,7 @@ import nbclient
 import nbformat
 import pytest
 
-from rlkit.core.config_files import load_config
+from rlkit.config.files import load_config
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"

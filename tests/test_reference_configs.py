@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from launch_experiment import main
-from rlkit.core.config_files import load_config
+from rlkit.config.files import load_config
 
 ROOT = Path(__file__).parent.parent
 CHEETAH_VEL = {"num_extra_rl_steps_posterior": 600, "num_evals": 1, "num_exp_traj_eval": 2}

@@ -276,7 +276,7 @@ def test_long_runs_are_thinned_and_their_totals_stay(project):
 def test_levels_are_those_of_this_config(project):
     """The README's figures, those of the domains for their test tasks; of 60 steps, 40 more are spent at the goal."""
     from reproduction.levels import walking_levels
-    from rlkit.core.config_files import load_config
+    from rlkit.config.files import load_config
 
     quickstart, points, sparse, small = (
         walking_levels(load_config(ROOT / f"configs/{name}.json"))

@@ -18,9 +18,9 @@ import torch
 from click.testing import CliRunner
 
 from launch_experiment import main
-from rlkit.core.errors import StopRequested
-from rlkit.core.logger import RunLogger, has_finished
-from rlkit.core.signals import StopSignal
+from rlkit.runs.logger import RunLogger, has_finished
+from rlkit.util.errors import StopRequested
+from rlkit.util.signals import StopSignal
 
 ROOT = Path(__file__).parent.parent
 SHORT = {
@@ -75,7 +75,7 @@ def stop_at(monkeypatch, number):
     def check(self):
         if next(looks, None) is None:
             self.received = signal.SIGTERM
-            raise StopRequested
+            raise StopRequested(signal.SIGTERM)
 
     monkeypatch.setattr(StopSignal, "check", check)
 
@@ -276,7 +276,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_dump(start):
 
 
 def test_a_full_disk_is_said_and_what_was_complete_stays(start, monkeypatch):
-    import rlkit.core.checkpoint as checkpoint
+    import rlkit.runs.checkpoint as checkpoint
 
     calls = []
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.config_files import flat, load_config
+from rlkit.config.files import flat, load_config
+from rlkit.config.settings import AlgoParams
 
 ROOT = Path(__file__).parent.parent
 ARMS = sorted((ROOT / "configs/ablations").glob("*.json"))
@@ -83,7 +83,7 @@ def test_seeds_come_one_after_the_other_each_with_all_arms(run_ablation, tmp_pat
 
 
 def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
-    from launching import pool
+    from rlkit.launchers import pool
 
     monkeypatch.setattr(pool.os, "cpu_count", lambda: 8)
     assert pool.thread_settings(1) == []

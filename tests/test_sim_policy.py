@@ -150,8 +150,8 @@ def test_the_head_of_a_film_tells_trajectory_return_and_belief(monkeypatch):
     import torch
 
     from envs import make_env
+    from rlkit.launchers import film
     from rlkit.torch.distributions import Belief
-    from simulation import film
 
     heads = []
     monkeypatch.setattr(film, "with_head", lambda frame, lines: heads.append(lines))
@@ -170,7 +170,7 @@ def test_the_head_of_a_film_tells_trajectory_return_and_belief(monkeypatch):
 
 def test_the_head_is_above_the_frame(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from simulation.film import with_head
+    from rlkit.launchers.film import with_head
 
     frame = np.full((100, 360, 3), 77, dtype=np.uint8)
     picture = with_head(frame, ["one", "two"])

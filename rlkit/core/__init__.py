@@ -1,1 +1,1 @@
-"""Configuration, the meta-training loop, evaluation and output; knows neither torch nor environments."""
+"""The method's loop: meta-training, evaluation and collecting (paper, algorithms 1 and 2)."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler, Start
-from rlkit.core.records import FloatArray, IndexArray, Paths, join_paths
+from rlkit.config.settings import AlgoParams
+from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler
+from rlkit.util.records import FloatArray, IndexArray, Paths, Start, join_paths
 
 if TYPE_CHECKING:
     import torch

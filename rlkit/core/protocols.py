@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from numpy.typing import NDArray
-
-from rlkit.core.journal import Mark
-from rlkit.core.records import FloatArray, IndexArray, Paths
+from rlkit.data_management.journal import Mark
+from rlkit.util.records import FloatArray, IndexArray, Paths, Start
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
     from typing_extensions import Self
-
-
-class LaneEnv(Protocol):
-    """A batch of environments, one task per lane; a lane that has ended is frozen until its reset."""
-
-    num_envs: int
-    max_path_length: int
-
-    @property
-    def observation_dim(self) -> int:
-        """Size of one lane's observation."""
-
-    @property
-    def action_dim(self) -> int:
-        """Size of one lane's action."""
-
-    @property
-    def has_sparse_reward(self) -> bool:
-        """Whether `info["sparse_reward"]` is given."""
-
-    def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
-        """Put `lanes` into the tasks `indices`."""
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
-        """Start episodes in the lanes of `options["reset_mask"]`; `seed` seeds the generator first."""
-
-    def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Act in all live lanes: observations, rewards, terminations, truncations, infos."""
 
 
 class DrawContext(Protocol):
@@ -99,14 +69,6 @@ class Agent(Protocol):
 
     def actor(self) -> Actor:
         """Acts with the policy of this moment."""
-
-
-class Start(NamedTuple):
-    """Episodes that begin together."""
-
-    job: IndexArray  # (episodes,) what each is for; the sampler hands it back with the episode
-    tasks: IndexArray  # (episodes,)
-    z: Tensor  # (episodes, latent)
 
 
 class Sampler(Protocol):

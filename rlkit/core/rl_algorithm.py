@@ -8,14 +8,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.core.evaluation import Adaptation, Evaluator
-from rlkit.core.journal import Mark
 from rlkit.core.protocols import Collector, DrawContext, Experience, TrainingStep
-from rlkit.core.records import IndexArray, Paths
-from rlkit.core.seeding import INITIAL_POOL, Stream, stream_seed
-from rlkit.core.signals import StopSignal
-from rlkit.core.timing import PhaseTimer
+from rlkit.data_management.journal import Mark
+from rlkit.util.records import IndexArray, Paths
+from rlkit.util.seeding import INITIAL_POOL, Stream, stream_seed
+from rlkit.util.signals import StopSignal
+from rlkit.util.timing import PhaseTimer
 
 OWN_STATISTICS = ("Alpha", "Alpha Loss")  # of the training step, in columns behind those that the reference has
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.records import Batch, IndexArray
+from rlkit.config.settings import AlgoParams
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.util.records import Batch, IndexArray
 
 
 class ContextSampler:

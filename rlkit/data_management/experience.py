@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkit.core.journal import Entry, Journal, Mark, read_journal
-from rlkit.core.records import IndexArray, Paths
+from rlkit.data_management.journal import Entry, Journal, Mark, read_journal
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.util.records import IndexArray, Paths
 
 
 class Experience:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.records import Batch, FloatArray, IndexArray, Paths
 from rlkit.data_management.episodes import EpisodeTable
 from rlkit.data_management.tables import draw_below, layout, on_device
+from rlkit.util.records import Batch, FloatArray, IndexArray, Paths
 
 GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.core.protocols import LaneEnv
-from rlkit.core.records import FloatArray, IndexArray, Paths
+from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths
 
 
 class LaneLog:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.errors import RunError
-from rlkit.core.protocols import Agent, LaneEnv, Start
-from rlkit.core.records import FloatArray, IndexArray, Paths
+from rlkit.core.protocols import Agent
 from rlkit.samplers.lane_log import LaneLog
+from rlkit.util.errors import RunError
+from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths, Start
 
 FREE = -1  # job of a lane that runs no episode
 REFILL_SHARE = 0.2  # of the busy lanes, which end before others begin: to begin costs about as much as a step

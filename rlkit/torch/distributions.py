@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rlkit.core.records import IndexArray
+from rlkit.util.records import IndexArray
 
 MIN_VARIANCE = 1e-7  # lower clamp of a factor's variance
 TANH_EPSILON = 1e-6  # keeps log(1 - a^2) finite at a = +-1

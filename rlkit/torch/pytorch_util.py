@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from rlkit.core.errors import RunError, UserError
+from rlkit.util.errors import RunError, UserError
 
 FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
 SMALL_PRODUCT = 1_000_000  # multiplications up to which oneDNN's dispatch costs more than it gains

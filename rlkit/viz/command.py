@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from rlkit.core.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT
+from rlkit.util.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT
 from rlkit.viz.errors import BadInput
 
 

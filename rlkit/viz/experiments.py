@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlkit.core.files import read_json
+from rlkit.util.files import read_json
 from rlkit.viz.errors import BadInput
 from rlkit.viz.progress import ProgressFile
 

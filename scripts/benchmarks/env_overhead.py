@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 import envs
 from benchmarks.timing import Case
 from envs.mujoco_env import MujocoMetaEnv
-from rlkit.core.config import Config
+from rlkit.config.settings import Config
 
 
 class Overhead(NamedTuple):

@@ -12,7 +12,7 @@ from benchmarks.products import run_all, update_products
 from benchmarks.sampling import SamplingBench
 from benchmarks.timing import Case, interleave
 from benchmarks.update import build_step
-from rlkit.core.config import Config
+from rlkit.config.settings import Config
 
 LANES = 30
 SECONDS = 5.0

@@ -10,7 +10,7 @@ import torch
 from benchmarks.timing import Case
 from benchmarks.update import random_paths
 from envs import make_env
-from rlkit.core.config import Config
+from rlkit.config.settings import Config
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 FLOAT_BYTES = 4

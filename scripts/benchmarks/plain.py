@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor
 
-from rlkit.core.records import Batch
 from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+from rlkit.util.records import Batch
 
 
 class PlainUpdate:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rlkit.core.config import Config
+from rlkit.config.settings import Config
 from rlkit.torch.networks import NUM_HIDDEN_LAYERS
 
 Product = Callable[[], object]

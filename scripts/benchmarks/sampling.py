@@ -14,12 +14,12 @@ from benchmarks.tape import Tape
 from benchmarks.timing import Case, interleave
 from envs import make_env
 from envs.mujoco_env import MujocoMetaEnv
-from rlkit.core.config import Config
-from rlkit.core.errors import UserError
+from rlkit.config.settings import Config
+from rlkit.core.collector import Collector
 from rlkit.core.evaluation import Evaluator
-from rlkit.samplers.collector import Collector
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.sac.builder import build_pearl
+from rlkit.util.errors import UserError
 
 
 class PerEnvStep(NamedTuple):

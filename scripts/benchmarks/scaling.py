@@ -8,8 +8,8 @@ import torch
 
 from benchmarks import sampling, update
 from benchmarks.timing import Case
-from rlkit.core.config import Config
-from rlkit.core.config_files import changed_config
+from rlkit.config.files import changed_config
+from rlkit.config.settings import Config
 
 SIZES = {
     "algo_params.meta_batch": (4, 8, 16, 32),

@@ -12,15 +12,15 @@ from benchmarks.plain import PlainUpdate
 from benchmarks.products import gigaflop, run_all, update_products
 from benchmarks.timing import Case, Timings, interleave
 from envs import make_env
-from rlkit.core.config import Config
-from rlkit.core.errors import UserError
-from rlkit.core.records import Paths
+from rlkit.config.settings import Config
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.pytorch_util import use_fast_float32_products
 from rlkit.torch.sac.builder import build_pearl
 from rlkit.torch.sac.pearl import PEARLTrainer
-from rlkit.torch.sac.training_step import TrainingStep
+from rlkit.torch.sac.training_phase import TrainingStep
+from rlkit.util.errors import UserError
+from rlkit.util.records import Paths
 
 STEPS_ON_GPU = 100  # timed together there: they are launched without waiting for one another
 STEPS_STORED = 1000  # transitions per task that the batches are drawn from

@@ -10,12 +10,12 @@ import torch
 from reproduction.machine import sessions_of
 from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan
 from reproduction.results import read_result
-from rlkit.core.config import UtilParams
-from rlkit.core.config_files import changed_config, load_config
-from rlkit.core.experiment import TASKS_FILE, VARIANT_FILE
-from rlkit.core.files import replacing, write_json
-from rlkit.core.logger import STATUS_FILE
+from rlkit.config.files import changed_config, load_config
+from rlkit.config.settings import UtilParams
+from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE
+from rlkit.runs.logger import STATUS_FILE
 from rlkit.torch.sac.builder import WEIGHTS_SUFFIX, read_weights
+from rlkit.util.files import replacing, write_json
 
 NETWORKS = ("context_encoder", "policy")  # what acting and adapting take
 MAX_PROGRESS_BYTES = 300_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rlkit.core.errors import UserError
+from rlkit.util.errors import UserError
 
 BUFFER_CONTEXT = "AverageTrainReturn_all_train_tasks"  # with contexts as in training, from the encoder's buffer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlkit.core.config import Config
+from rlkit.config.settings import Config
 
 
 def initial_steps(config: Config) -> int:

@@ -9,8 +9,8 @@ from gymnasium.vector import AutoresetMode
 
 from envs import make_env
 from envs.point_robot import STEP_SIZE
-from rlkit.core.config import Config
-from rlkit.core.records import FloatArray
+from rlkit.config.settings import Config
+from rlkit.util.records import FloatArray
 
 POINT_ROBOTS = ("point-robot", "sparse-point-robot")
 STARTS = 100  # of each task

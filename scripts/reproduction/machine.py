@@ -8,10 +8,10 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from launching.runs import Run
-from rlkit.core.errors import UserError
-from rlkit.core.experiment import cpu_model, versions
-from rlkit.core.files import write_json
+from rlkit.launchers.runs import Run
+from rlkit.runs.folder import cpu_model, versions
+from rlkit.util.errors import UserError
+from rlkit.util.files import write_json
 
 SESSIONS_FILE = "sessions.json"
 VERSIONS_FILE = "versions.json"

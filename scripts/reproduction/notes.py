@@ -9,7 +9,7 @@ from statistics import median
 from reproduction import formats
 from reproduction.figures import figure_names
 from reproduction.results import Results
-from rlkit.core.errors import UserError
+from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT
 
 NOTES_FILE = "notes.md"

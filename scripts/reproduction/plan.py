@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from launching.runs import ROOT, Run
 from reproduction.experiments import Arm, Experiment, owner
 from reproduction.length import iterations_until
-from rlkit.core.config import Config
-from rlkit.core.config_files import MAY_CHANGE_ON_RESUME, flat, load_config
-from rlkit.core.experiment import VARIANT_FILE
+from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
+from rlkit.config.settings import Config
+from rlkit.launchers.runs import ROOT, Run
+from rlkit.runs.folder import VARIANT_FILE
 
 CONFIGS = ROOT / "configs"
 PROGRESS_FILE, MACHINE_FILE = "progress.csv", "machine.json"  # of kept results, beside variant.json

@@ -16,10 +16,10 @@ import numpy as np
 from reproduction.experiments import Arm, Experiment
 from reproduction.machine import Session
 from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan, plan_run, seeds_beside
-from rlkit.core.config import Config
-from rlkit.core.config_files import load_config
-from rlkit.core.errors import UserError
-from rlkit.core.experiment import VARIANT_FILE
+from rlkit.config.files import load_config
+from rlkit.config.settings import Config
+from rlkit.runs.folder import VARIANT_FILE
+from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
 from rlkit.viz.stats import FloatArray, average, bootstrap_band, final_value
 

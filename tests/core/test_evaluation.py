@@ -3,7 +3,7 @@ import pytest
 import torch
 from fakes import REWARD_COLUMN, SPARSE_OFFSET, FakeAgent, FakeEnv
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.core.evaluation import Evaluator
 from rlkit.samplers.path_sampler import PathSampler
 

@@ -3,11 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.core.evaluation import Adaptation
-from rlkit.core.journal import Mark
 from rlkit.core.rl_algorithm import MetaRLAlgorithm, TaskSplit, distinct_waves
-from rlkit.core.signals import StopSignal
+from rlkit.data_management.journal import Mark
+from rlkit.util.signals import StopSignal
 
 
 @pytest.mark.parametrize(

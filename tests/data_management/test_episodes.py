@@ -5,7 +5,7 @@ import pytest
 import torch
 from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 

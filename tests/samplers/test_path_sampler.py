@@ -4,9 +4,9 @@ import torch
 from fakes import SPARSE_OFFSET, FakeAgent, FakeEnv
 
 import envs
-from rlkit.core.errors import RunError
-from rlkit.core.protocols import Start
 from rlkit.samplers.path_sampler import PathSampler
+from rlkit.util.errors import RunError
+from rlkit.util.records import Start
 
 
 def test_lanes_do_not_mix():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.distributions import Belief, TanhNormal, product_of_gaussians
 from rlkit.torch.sac.builder import build_networks
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.encoders import ContextPiece
 from rlkit.torch.sac.builder import build_networks
 from rlkit.torch.sac.pearl import PEARLTrainer
-from rlkit.torch.sac.training_step import TrainingStep
+from rlkit.torch.sac.training_phase import TrainingStep
 
 LATENT = 3
 OLD, RECENT = 0, 500  # steps of the data that only the replay buffer has, and of what both buffers have

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.config import AlgoParams
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.encoders import ContextPiece
 from rlkit.torch.sac.builder import build_networks
 

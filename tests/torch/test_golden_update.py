@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.records import Batch
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.sac.builder import build_networks
 from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+from rlkit.util.records import Batch
 
 NUM_STEPS = 2
 

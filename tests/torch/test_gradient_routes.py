@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.records import Batch
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.sac.builder import build_networks
 from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+from rlkit.util.records import Batch
 
 TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
 FROZEN = 1e-30  # a learning rate that moves nothing

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from rlkit.core.errors import RunError, UserError
 from rlkit.torch.pytorch_util import choose_device, explain_memory, small_product, use_fast_float32_products
+from rlkit.util.errors import RunError, UserError
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.records import Batch
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.sac.builder import build_networks, load_weights, save_weights
 from rlkit.torch.sac.trainer import Noise
 from rlkit.torch.sac.twin_q import TwinQTrainer, with_targets
+from rlkit.util.records import Batch
 
 TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlkit.core.records import FloatArray, IndexArray
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context, ContextEncoder, ContextPiece, EncoderState
 from rlkit.torch.sac.policies import ActingPolicy, TanhGaussianPolicy
+from rlkit.util.records import FloatArray, IndexArray
 
 ROWS_OF_CODES = 64  # codes are made for a multiple of so many: oneDNN takes a millisecond to prepare for a new number
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rlkit.core.config import AlgoParams, Config
-from rlkit.core.errors import UserError
+from rlkit.config.settings import AlgoParams, Config
 from rlkit.torch.attention_encoder import AttentionEncoder
 from rlkit.torch.encoders import MLPEncoder
 from rlkit.torch.networks import MLP
@@ -18,6 +17,7 @@ from rlkit.torch.sac.pearl import Critics, PEARLTrainer
 from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.torch.sac.trainer import Trainer
 from rlkit.torch.sac.twin_q import TwinQTrainer, with_targets
+from rlkit.util.errors import UserError
 
 WEIGHTS_SUFFIX = ".pth"
 ENCODERS: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {

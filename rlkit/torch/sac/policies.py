@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlkit.core.records import FloatArray
 from rlkit.torch.distributions import TanhNormal
 from rlkit.torch.networks import MLP, output, output_layer
 from rlkit.torch.pytorch_util import small_product
+from rlkit.util.records import FloatArray
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 HEAD_BOUND = 1e-3  # both heads start within +- this

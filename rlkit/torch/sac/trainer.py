@@ -12,13 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.errors import RunError
-from rlkit.core.records import Batch
-from rlkit.torch.adam import Adam, Rates
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.distributions import Belief, TanhNormal
 from rlkit.torch.encoders import Context
+from rlkit.torch.fast.adam import Adam, Rates
 from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.util.errors import RunError
+from rlkit.util.records import Batch
 
 Metrics = dict[str, Tensor]
 

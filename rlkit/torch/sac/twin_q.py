@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlkit.core.config import AlgoParams
-from rlkit.core.records import Batch
+from rlkit.config.settings import AlgoParams
 from rlkit.torch.encoders import Context
 from rlkit.torch.networks import MLP
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.trainer import Metrics, Noise, Trainer
+from rlkit.util.records import Batch
 
 
 class TwinCritics(NamedTuple):

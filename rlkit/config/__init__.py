@@ -1,0 +1,1 @@
+"""A run's settings: typed, read from JSON, checked."""

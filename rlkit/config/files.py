@@ -1,0 +1,172 @@
+"""How a config is read and changed: JSON -> base -> overrides -> checked `Config`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rlkit.config.rules import make_config, shown
+from rlkit.config.settings import Config, is_writable
+from rlkit.util.errors import UserError
+
+MAY_CHANGE_ON_RESUME = (
+    "algo_params.num_iterations",
+    "algo_params.dump_eval_paths",
+    "util_params.use_gpu",
+    "util_params.gpu_id",
+    "util_params.num_threads",
+    "util_params.compile",
+    "util_params.checkpoint_interval",
+    "util_params.keep_checkpoints",
+    "util_params.on_nan",
+    "util_params.plots",
+    "util_params.video_interval",
+)
+"""Settings that a resumed run may have otherwise: how long, on what, what is written. The rest makes the numbers."""
+
+DEBUG_SETTINGS: dict[str, int] = {
+    "algo_params.num_iterations": 2,
+    "algo_params.num_tasks_sample": 2,
+    "algo_params.num_train_steps_per_itr": 10,
+    "algo_params.meta_batch": 4,
+    "algo_params.batch_size": 32,
+    "algo_params.num_evals": 1,
+    "n_train_tasks": 4,
+    "n_eval_tasks": 2,
+}
+"""What `--debug` caps, so that a run takes seconds."""
+DEBUG_PATHS = 2  # trajectories where a config asks for data, in a debug run
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = (), settings: Mapping[str, Any] | None = None) -> Config:
+    """Read an experiment's JSON.
+
+    Args:
+        path: the file; its `base`, if named, is read first, relative to it.
+        overrides: `dotted.key=value` texts, the value as JSON or else plain text.
+        settings: values by dotted key, applied last.
+
+    Raises:
+        UserError: unreadable file, unknown key, wrong type, impossible value or combination.
+    """
+    tree = _read_tree(Path(path), ())
+    _change(tree, overrides, settings or {})
+    return make_config(tree, str(path))
+
+
+def changed_config(config: Config, settings: Mapping[str, Any]) -> Config:
+    """The same but for `settings`, values by dotted key.
+
+    Raises:
+        UserError: the changed config is wrong.
+    """
+    tree = config.model_dump()
+    _change(tree, (), settings)
+    return make_config(tree, f"with {', '.join(settings)}")
+
+
+def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[str, Any], place: str) -> Config:
+    """The config to go on with: the saved one, with changes to MAY_CHANGE_ON_RESUME alone.
+
+    Raises:
+        UserError: another setting is changed, or a change is wrong in itself.
+    """
+    tree = saved.model_dump()
+    _change(tree, overrides, settings)
+    config = make_config(tree, place)
+    before, after = flat(saved.model_dump()), flat(config.model_dump())
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key) and key not in MAY_CHANGE_ON_RESUME:
+            raise UserError(
+                f"--resume: {key} cannot change from {shown(before.get(key))} to {shown(after.get(key))};"
+                f" what may change in a run that goes on: {', '.join(MAY_CHANGE_ON_RESUME)}"
+            )
+    return config
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        values |= inner
+    return values
+
+
+def debug_version(config: Config) -> Config:
+    """The same experiment in a few seconds, written to the folder `debug`."""
+    tree = config.model_dump()
+    asked = flat(tree)
+    _change(tree, (), {key: min(asked[key], cap) for key, cap in DEBUG_SETTINGS.items()})
+    algo, few_steps = tree["algo_params"], DEBUG_PATHS * config.algo_params.max_path_length
+    for name in ("num_initial_steps", "num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior"):
+        algo[name] = min(algo[name], few_steps)
+    algo["num_steps_per_eval"] = min(
+        algo["num_steps_per_eval"], (DEBUG_PATHS + 1) * config.algo_params.max_path_length
+    )
+    if algo["num_trajs_per_eval"] is not None:
+        algo["num_trajs_per_eval"] = min(algo["num_trajs_per_eval"], DEBUG_PATHS + 1)
+    algo["num_exp_traj_eval"] = min(algo["num_exp_traj_eval"], DEBUG_PATHS)
+    if algo["context_source"] == "rl_batch":
+        context = min(algo["embedding_batch_size"], algo["batch_size"])
+        algo["embedding_batch_size"] = algo["embedding_mini_batch_size"] = context
+    tree["util_params"]["debug"] = True
+    return make_config(tree, "debug run")
+
+
+def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in chain:
+        raise UserError(f"{path}: the 'base' entries form a circle")
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"cannot read config {path}: not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"cannot read config {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # a wrong path is a ValueError too, as is a number of many digits
+        raise UserError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: a config is a JSON object of settings, not a {type(tree).__name__}")
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    if not isinstance(base, str) or not is_writable(base):
+        raise UserError(f"{path}: base: should be the path of another config, got {json.dumps(base)}")
+    return _merge(_read_tree(path.parent / base, (*chain, path.resolve())), tree)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _change(tree: dict[str, Any], overrides: Iterable[str], settings: Mapping[str, Any]) -> None:
+    """Put `dotted.key=value` texts, then values by dotted key, into `tree`."""
+    for text in overrides:
+        _assign(tree, *_parse_override(text), "--set")
+    for key, value in settings.items():
+        _assign(tree, key, value, "setting")
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UserError(f"--set {text}: should be dotted.key=value, as in algo_params.meta_batch=8")
+    try:
+        return key.strip(), json.loads(value)
+    except (ValueError, RecursionError):
+        return key.strip(), value
+
+
+def _assign(tree: dict[str, Any], key: str, value: Any, place: str) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise UserError(f"{place} {key}: {section} is not a group of settings")
+    tree[name] = value

@@ -1,0 +1,128 @@
+"""What the user sees while a run goes on: a progress bar on a terminal, a line per iteration everywhere."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from rlkit.runs.logger import LOGGER
+
+Row = Mapping[str, float | None]
+
+
+class ConsoleDisplay:
+    """Shows iteration, phase, speeds, returns and time left. A context manager: the bar lives inside the block."""
+
+    def __init__(self, num_iterations: int) -> None:
+        """`num_iterations` is the last iteration's number."""
+        self._num_iterations = num_iterations
+        self._done = self._done_before = 0
+        self._start = time.perf_counter()
+        self._rates = self._test_return = ""
+        self._last_row: Row = {}
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=1, rate="")
+        self._phase_start, self._phase_done = time.perf_counter(), 0
+
+    def go_on_from(self, iterations: int, train_steps: int, env_steps: int) -> None:
+        """A run goes on that has done this much."""
+        self._done = self._done_before = iterations
+        self._last_row = {"Number of train steps total": train_steps, "Number of env steps total": env_steps}
+
+    def __enter__(self) -> ConsoleDisplay:
+        """Start the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line, and keep it in debug.log."""
+        self.console.print(text, markup=False)
+        LOGGER.info(text)
+
+    def phase(self, name: str, total: int) -> None:
+        """A phase of `total` steps begins."""
+        self._phase_start, self._phase_done = time.perf_counter(), 0
+        description = f"iteration {min(self._done + 1, self._num_iterations)}/{self._num_iterations} {name}"
+        self._bar.reset(self._task, total=total, description=description, rate=self._rates)
+
+    def advance(self, num_steps: int) -> None:
+        """`num_steps` more steps of the phase are done."""
+        self._phase_done += num_steps
+        seconds = time.perf_counter() - self._phase_start
+        self._bar.update(
+            self._task, advance=num_steps, rate=f"{self._phase_done / max(seconds, 1e-9):,.0f}/s {self._rates}"
+        )
+
+    def iteration_done(self, row: Row) -> None:
+        """Print an iteration's line: returns, speeds, time left."""
+        gradient_steps, env_steps = (
+            (row[column] or 0) - (self._last_row.get(column) or 0)
+            for column in ("Number of train steps total", "Number of env steps total")
+        )
+        self._last_row = row
+        self._done += 1
+        elapsed = time.perf_counter() - self._start
+        left = elapsed / (self._done - self._done_before) * (self._num_iterations - self._done)
+        returns = ""
+        if "AverageReturn" in row:
+            returns = f" | test return {row['AverageReturn']:.2f} (train {row['AverageReturn_all_train_tasks']:.2f})"
+            self._test_return = f"test return {row['AverageReturn']:.2f}"
+        self._rates = f"{self._test_return}, {_clock(left)} left"
+        self.say(
+            f"iteration {self._done}/{self._num_iterations}{returns}"
+            f" | {gradient_steps / _seconds(row, 'Train Time (s)'):,.0f} gradient steps/s"
+            f" | {env_steps / _seconds(row, 'Sample Time (s)'):,.0f} env steps/s"
+            f" | {row['Number of env steps total']:,} env steps"
+            f" | {_clock(elapsed)}, {_clock(left)} left"
+        )
+
+    def summary(self, folder: Path) -> None:
+        """The table at the end of a run, of what its progress.csv says."""
+        with (folder / "progress.csv").open(encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["AverageReturn_all_test_tasks"]]
+        table = Table(title="Unseen tasks", show_header=True)
+        for heading in ("", "first iteration", "last iteration"):
+            table.add_column(heading, justify="right" if heading else "left")
+        for name, column in (
+            ("return before adaptation", "Test Return Trajectory 1"),
+            ("return after adaptation", "AverageReturn_all_test_tasks"),
+        ):
+            if rows[-1].get(column):
+                table.add_row(name, *(f"{float(row[column]):.2f}" for row in (rows[0], rows[-1])))
+        self.console.print(table)
+        self.say(f"time    {_clock(float(rows[-1]['Total Train Time (s)']))}")
+        self.say(f"results {folder}")
+
+
+def _seconds(row: Row, column: str) -> float:
+    return max(row[column] or 0.0, 1e-9)
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}"

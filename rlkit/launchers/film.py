@@ -1,0 +1,115 @@
+"""Films of an evaluation: frames of the environment under a head that says what the agent believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from envs import MetaEnv
+from envs.base import Frame
+from envs.video import film
+from rlkit.core.evaluation import Adaptation
+from rlkit.core.protocols import Belief
+from rlkit.launchers.simulation import Run
+from rlkit.util.errors import UserError
+from rlkit.util.records import IndexArray
+
+FONT_SIZE, LINE_HEIGHT, MARGIN = 13, 18, 8  # pixels
+HEAD_COLOUR, TEXT_COLOUR = (40, 40, 40), "white"
+MAX_SHOWN_DIMENSIONS = 6  # of z; of more, averages are shown
+
+
+class FilmedLane:
+    """A one-lane environment whose every state is filmed; to the sampler it is the environment itself."""
+
+    def __init__(self, env: MetaEnv, append: Callable[[Frame], None], task: int, sparse: bool) -> None:
+        """Film `env` by `append`; `sparse` counts the sparse reward as return."""
+        self._env = env
+        self._append = append
+        self._task = task
+        self._sparse = sparse
+        self._head: list[str] = []
+        self._trajectory = 0
+        self._return = 0.0
+        self.num_envs, self.max_path_length = env.num_envs, env.max_path_length
+        self.observation_dim, self.action_dim = env.observation_dim, env.action_dim
+        self.has_sparse_reward = env.has_sparse_reward
+
+    def watch(self, run: int, number: int, belief: Belief) -> None:
+        """A trajectory begins: note its number and what is believed."""
+        self._trajectory, self._return = number + 1, 0.0
+        self._head = belief_lines(belief.mean[0].cpu().numpy(), belief.var[0].sqrt().cpu().numpy())
+
+    def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
+        """See `LaneEnv`."""
+        self._env.set_tasks(indices, lanes)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
+        """See `LaneEnv`."""
+        result = self._env.reset(seed=seed, options=options)
+        if self._env.live.any():
+            self._shoot()
+        return result
+
+    def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """See `LaneEnv`."""
+        result = self._env.step(actions)
+        reward = result[4]["sparse_reward"] if self._sparse else result[1]
+        self._return += float(reward[0])
+        self._shoot()
+        return result
+
+    def _shoot(self) -> None:
+        frames = self._env.render()
+        assert frames is not None, "the environment has a render mode"
+        title = f"task {self._task}, trajectory {self._trajectory}, return {self._return:.2f}"
+        self._append(with_head(frames[0], [title, *self._head]))
+
+
+def belief_lines(mean: NDArray[Any], spread: NDArray[Any]) -> list[str]:
+    """Mean and spread (standard deviation) of the belief over z, (latent,) each, in two lines."""
+    if len(mean) > MAX_SHOWN_DIMENSIONS:
+        return [f"z mean, size: {np.abs(mean).mean():.2f}", f"z spread, average: {spread.mean():.2f}"]
+    return [
+        f"z {name}: " + "  ".join(f"{value:.2f}" for value in values)
+        for name, values in (("mean", mean), ("spread", spread))
+    ]
+
+
+def with_head(frame: Frame, lines: Sequence[str]) -> Frame:
+    """`frame` below a bar with `lines`, both sides even in pixels, as video encoders want them."""
+    height = LINE_HEIGHT * len(lines) + MARGIN
+    image = Image.new("RGB", (frame.shape[1], height + frame.shape[0]), HEAD_COLOUR)
+    image.paste(Image.fromarray(frame), (0, height))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN // 2 + number * LINE_HEIGHT), line, fill=TEXT_COLOUR, font=font)
+    return np.asarray(image).copy()
+
+
+def film_tasks(run: Run, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path) -> dict[int, Adaptation]:
+    """Film an adaptation to each of `tasks`, into `folder`/task_N.mp4; returns what happened in each film.
+
+    Raises:
+        UserError: the environment cannot be drawn, or there is no ffmpeg.
+    """
+    folder.mkdir(exist_ok=True)
+    sparse = run.config.algo_params.sparse_rewards
+    filmed = {}
+    for task in tasks.tolist():
+        env = run.make_env(num_envs=1, render_mode="rgb_array")
+        try:
+            with film(folder / f"task_{task}.mp4", env.metadata["render_fps"]) as append:
+                lane = FilmedLane(env, append, task, sparse)
+                only = np.array([task])
+                filmed[task] = run.adapt(lane, only, seed, deterministic=deterministic, watch=lane.watch)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"--video: {error}") from None
+        finally:
+            env.close()
+    return filmed

@@ -1,0 +1,75 @@
+"""One run of launch_experiment.py: what it is, how far it has come, and the command that takes it on."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rlkit.runs.lock import LOCK_FILE
+from rlkit.runs.logger import STATUS_FILE
+from rlkit.util.files import read_json
+
+ROOT = Path(__file__).parents[2]
+LAUNCHER = ROOT / "launch_experiment.py"
+
+
+class Run(NamedTuple):
+    """A config with a seed, and where and how far it is to run."""
+
+    config: Path
+    seed: int
+    folder: Path  # of its results; its name is the run's
+    num_iterations: int
+    settings: tuple[str, ...] = ()  # KEY=VALUE texts to start with; a run that goes on keeps its own
+
+    @property
+    def name(self) -> str:
+        """The results' folder name."""
+        return self.folder.name
+
+    @property
+    def state(self) -> str | None:
+        """What the run says of itself, as "interrupted"; None where it says nothing."""
+        state = self._status().get("state")
+        return state if isinstance(state, str) else None
+
+    @property
+    def iterations(self) -> int:
+        """How many are complete."""
+        number = self._status().get("iteration")
+        return number if isinstance(number, int) else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process works on it."""
+        try:
+            with (self.folder / LOCK_FILE).open(encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no such run yet
+            return False
+        return False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all iterations are on disk and no process works on it any more."""
+        return self.iterations >= self.num_iterations and not self.is_running
+
+    def command(self, device: Sequence[str]) -> list[str]:
+        """Start the run, or resume what there is of it; `device` is --cpu, --gpu ID or nothing."""
+        length = f"algo_params.num_iterations={self.num_iterations}"
+        if self.folder.exists():
+            arguments, settings = ["--resume", str(self.folder)], [length]
+        else:
+            arguments = [str(self.config), "--seed", str(self.seed), "--name", self.name]
+            settings = [*self.settings, length]
+        changes = [word for setting in settings for word in ("--set", setting)]
+        return [sys.executable, str(LAUNCHER), *arguments, *device, *changes]
+
+    def _status(self) -> dict[str, Any]:
+        status = read_json(self.folder / STATUS_FILE)
+        return status if isinstance(status, dict) else {}

@@ -1,0 +1,100 @@
+"""A finished or running experiment, as far as it takes to evaluate its agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+
+from envs import MetaEnv, is_native, make_env
+from rlkit.config.files import load_config
+from rlkit.config.settings import Config
+from rlkit.core.evaluation import Adaptation, Evaluator, Watch
+from rlkit.launchers.lanes import lane_settings
+from rlkit.launchers.trained_agent import load_experiment
+from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE
+from rlkit.runs.logger import STATUS_FILE
+from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.pytorch_util import tune_cpu
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.util.errors import UserError
+from rlkit.util.files import read_json
+from rlkit.util.records import IndexArray, LaneEnv
+from rlkit.util.seeding import Stream, stream_seed
+
+
+class Run(NamedTuple):
+    """An experiment with its trained agent."""
+
+    config: Config
+    agent: PEARLAgent
+    iteration: int  # that the weights are of, from 1: the evaluation's random streams are named by it
+    tasks: list[Any] | None  # the task set that was saved with the run
+
+    def make_env(self, **changes: Any) -> MetaEnv:
+        """The environment of the run's evaluation, with as many lanes, but for `changes` of its parameters.
+
+        Raises:
+            UserError: the environment refuses.
+        """
+        try:
+            native = is_native(self.config.env_name)
+            settings = lane_settings(self.config, simulated_together=native)
+            if native and self.tasks is not None:
+                settings["tasks"] = self.tasks
+            return make_env(self.config.env_name, autoreset_mode=AutoresetMode.DISABLED, **settings | changes)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{self.config.env_name}: {error}") from None
+
+    def evaluation_tasks(self) -> IndexArray:
+        """Indices of the tasks that the run is tested on."""
+        return np.array(self.config.test_tasks)
+
+    def adapt(
+        self, env: LaneEnv, tasks: IndexArray, seed: int, *, deterministic: bool, watch: Watch | None = None
+    ) -> Adaptation:
+        """Adapt to each of `tasks` from scratch; for the run's tasks and seed what its own evaluation did."""
+        generator = torch.Generator()
+        sampler = PathSampler(env, self.agent)
+        algo = self.config.algo_params
+        evaluator = Evaluator(sampler, self.agent, generator, algo, deterministic=deterministic, watch=watch)
+        evaluator.seed(
+            stream_seed(seed, Stream.EVAL_ENV, self.iteration), stream_seed(seed, Stream.EVAL_AGENT, self.iteration)
+        )
+        return evaluator.adapt(tasks)
+
+
+def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -> Run:
+    """Load what `folder` holds.
+
+    Args:
+        folder: an experiment's, of this project or of the reference.
+        config_path: config to take in place of the folder's variant.json.
+        overrides: KEY=VALUE texts that change it.
+
+    Raises:
+        UserError: config or weights are missing, unreadable, or do not belong together.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    config = load_config(config_path or folder / VARIANT_FILE, overrides)
+    agent = load_experiment(folder, config=config).agent
+    tune_cpu(config.util_params.num_threads)
+    saved_tasks = read_json(folder / TASKS_FILE)
+    tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
+    return Run(config, agent, _iteration(folder), tasks)
+
+
+def _iteration(folder: Path) -> int:
+    """The last finished iteration, from 1, by status.json, or else by the rows of progress.csv."""
+    status = read_json(folder / STATUS_FILE)
+    if isinstance(status, dict) and isinstance(status.get("iteration"), int):
+        return max(1, status["iteration"])
+    try:
+        return max(1, len((folder / "progress.csv").read_text(encoding="utf-8").splitlines()) - 1)
+    except OSError:
+        return 1

@@ -1,0 +1,90 @@
+"""Checkpoints: what a run needs to go on exactly where it was. Arrays and JSON only: loading executes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlkit.util.errors import RunError
+from rlkit.util.files import write_arrays, write_json
+
+VERSION = 2  # of the format; another one is refused
+FOLDER = "checkpoints"
+JOURNAL_FILE = "experience.journal"
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Checkpoint(NamedTuple):
+    """One saved state."""
+
+    arrays: Arrays  # weights, optimizers, the training step's sums and generator, by dotted name
+    state: Mapping[str, Any]  # counters and places, as JSON holds them
+
+
+class CheckpointStore:
+    """The last few checkpoints of a run, each a pair of files that is replaced as a whole.
+
+    `NAME.npz` holds the arrays, `NAME.json` the rest with the checksum of the arrays; it is written last, so a
+    checkpoint exists when its JSON does.
+    """
+
+    def __init__(self, run_folder: Path, keep: int) -> None:
+        """Checkpoints lie in `run_folder`/checkpoints; the newest `keep` stay."""
+        self._folder = run_folder / FOLDER
+        self._keep = keep
+
+    def save(self, number: int, checkpoint: Checkpoint) -> None:
+        """Write checkpoint `number` and remove what is too old."""
+        self._folder.mkdir(exist_ok=True)
+        path = self._path(number)
+        write_arrays(path.with_suffix(".npz"), checkpoint.arrays, compress=False)
+        manifest = {"version": VERSION, "sha256": _sha256(path.with_suffix(".npz")), "state": dict(checkpoint.state)}
+        write_json(path.with_suffix(".json"), manifest)
+        for old in self.numbers()[: -self._keep]:
+            self.remove(old)
+
+    def remove(self, number: int) -> None:
+        """Delete checkpoint `number`."""
+        for suffix in (".json", ".npz"):
+            self._path(number).with_suffix(suffix).unlink(missing_ok=True)
+
+    def numbers(self) -> list[int]:
+        """Numbers of the checkpoints that are there, in order."""
+        return sorted(int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdigit())
+
+    def load(self, number: int) -> Checkpoint:
+        """Read checkpoint `number`.
+
+        Raises:
+            RunError: it is damaged, or of another version of the format.
+        """
+        path = self._path(number)
+        try:
+            manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            version, expected, state = manifest["version"], manifest["sha256"], manifest["state"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RunError(f"checkpoint {path.with_suffix('.json')} is damaged: {error}") from None
+        if version != VERSION:
+            raise RunError(
+                f"checkpoint {path.with_suffix('.json')} has version {version}, this program reads {VERSION}"
+            )
+        try:
+            if _sha256(path.with_suffix(".npz")) != expected:
+                raise RunError(f"checkpoint {path.with_suffix('.npz')} is damaged: its checksum is another one")
+            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+                return Checkpoint({name: file[name] for name in file.files}, state)
+        except (OSError, ValueError) as error:
+            raise RunError(f"checkpoint {path.with_suffix('.npz')} is damaged: {error}") from None
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:08}"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

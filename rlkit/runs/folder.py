@@ -1,0 +1,186 @@
+"""The folder of a run: its name, and the files that say what was run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rlkit.config.files import load_config
+from rlkit.config.settings import Config
+from rlkit.util.errors import UserError
+from rlkit.util.files import write_json
+
+DOCKER_LOG_DIR = "/mounts/output"
+DEBUG_NAME = "debug"
+VARIANT_FILE = "variant.json"
+TASKS_FILE = "tasks.json"
+LATEST = "latest"
+PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "mjbatch", "pydantic", "tensorboard")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a run leaves on disk: the one place that knows the files' names and what they mean."""
+
+    path: Path
+
+    @property
+    def config(self) -> Config:
+        """What was run, with every default spelled out.
+
+        Raises:
+            UserError: variant.json is missing, damaged or of no config.
+        """
+        return load_config(self.path / VARIANT_FILE)
+
+
+def create_folder(config: Config, name: str | None) -> RunFolder:
+    """Make the folder of a new run, `base_log_dir/[ENV]/[EXP]`; no folder is ever used twice.
+
+    Args:
+        config: the experiment; a debug run goes to the folder `debug`, in place of the debug run before.
+        name: the folder's name; None takes date and time.
+
+    Raises:
+        UserError: `name` is taken or is no folder name, or the place cannot be written to.
+    """
+    util = config.util_params
+    parent = Path(DOCKER_LOG_DIR if util.docker else util.base_log_dir) / config.env_name.replace(":", ".")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if util.debug and name is None:
+            _remove_debug_run(parent / DEBUG_NAME)
+            name = DEBUG_NAME
+        if name is not None:
+            return RunFolder(_create_named(parent, name))
+        return RunFolder(_create_dated(parent))
+    except OSError as error:
+        raise UserError(f"cannot write results to {parent}: {error.strerror}") from None
+    except ValueError as error:  # a path with a zero in it
+        raise UserError(f"cannot write results to {parent}: {error}") from None
+
+
+def _create_named(parent: Path, name: str) -> Path:
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise UserError(f"--name {name}: should be the name of a folder, without slashes")
+    folder = parent / name
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise UserError(f"--name {name}: {folder} exists already; choose another name") from None
+    return folder
+
+
+def _create_dated(parent: Path) -> Path:
+    stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
+    number = 1
+    while True:
+        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _remove_debug_run(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not (folder / VARIANT_FILE).is_file():
+        raise UserError(f"{folder} is in the way of a debug run and does not look like one; move it elsewhere")
+    shutil.rmtree(folder)
+
+
+def find_run(name: str, base: Path = Path("output")) -> RunFolder:
+    """The folder of a run to go on with: `name` itself, or the run below `base` that wrote last, for 'latest'.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if name == LATEST:
+        runs = [path.parent for path in base.glob(f"*/*/{VARIANT_FILE}")]
+        if not runs:
+            raise UserError(f"--resume {LATEST}: there is no run below {base}")
+        return RunFolder(max(runs, key=lambda run: max(file.stat().st_mtime for file in run.iterdir())))
+    folder = Path(name)
+    if not (folder / VARIANT_FILE).is_file():
+        raise UserError(f"--resume {name}: no run there, it has no {VARIANT_FILE}")
+    return RunFolder(folder)
+
+
+def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
+    """See that a run has the tasks that it had when it began.
+
+    Raises:
+        UserError: it has others: its results would mix two task sets.
+    """
+    try:
+        saved = json.loads((folder / TASKS_FILE).read_text(encoding="utf-8"))["tasks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"cannot read {folder / TASKS_FILE}: {error}") from None
+    if saved != json.loads(json.dumps(list(tasks))):
+        raise UserError(f"the environment draws other tasks now than those in {folder / TASKS_FILE}")
+
+
+def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], device: str) -> None:
+    """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json."""
+    write_json(folder / VARIANT_FILE, config.model_dump())
+    write_json(
+        folder / TASKS_FILE,
+        {
+            "train_tasks": list(config.train_tasks),
+            "eval_tasks": list(config.test_tasks),
+            "tasks": list(tasks),
+        },
+    )
+    write_json(folder / "versions.json", {"device": device, **versions()})
+
+
+def versions() -> dict[str, Any]:
+    """What the run is made of: packages, Python, machine, command and commit of this code."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        **git_state(Path(__file__).parent),
+    }
+
+
+def cpu_model() -> str:
+    """What this machine's processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit of the checkout around `folder`, and whether files differ from it; None outside a checkout."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_changed": None if changes is None else bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

@@ -1,0 +1,108 @@
+"""RunSaver: writes a run's checkpoints, and puts a run back to where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rlkit.core.rl_algorithm import MetaRLAlgorithm, Progress
+from rlkit.data_management.journal import Mark
+from rlkit.runs.checkpoint import JOURNAL_FILE, Checkpoint, CheckpointStore
+from rlkit.runs.logger import Place
+from rlkit.util.errors import RunError, UserError
+
+
+class Restorable(Protocol):
+    """A part with arrays to keep."""
+
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Everything to keep, by name."""
+
+    def restore_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from it."""
+
+
+class Refillable(Protocol):
+    """Buffers with a journal."""
+
+    def begin_journal(self, path: Path) -> None:
+        """Journal what follows in a new file."""
+
+    def resume_journal(self, path: Path, mark: Mark) -> None:
+        """Fill from a journal, and go on with it."""
+
+
+class RunSaver:
+    """Saves and restores algorithm, training step and buffers of one run."""
+
+    def __init__(
+        self, folder: Path, keep: int, *, algorithm: MetaRLAlgorithm, training: Restorable, experience: Refillable
+    ) -> None:
+        """Checkpoints go below `folder`, the newest `keep` of them stay."""
+        self._folder = folder
+        self._store = CheckpointStore(folder, keep)
+        self._algorithm = algorithm
+        self._training = training
+        self._experience = experience
+
+    def begin(self, place: Place) -> None:
+        """A new run: journal what it collects, and save where it begins."""
+        self._experience.begin_journal(self._folder / JOURNAL_FILE)
+        self.save(place)
+
+    def save(self, place: Place) -> None:
+        """Write a checkpoint that goes with progress.csv as of `place`."""
+        progress, mark, seconds = self._algorithm.state()
+        state = {
+            "progress": progress._asdict(),
+            "journal": mark._asdict(),
+            "place": place._asdict(),
+            "seconds": seconds,
+        }
+        numbers = self._store.numbers()
+        self._store.save(numbers[-1] + 1 if numbers else 1, Checkpoint(self._training.arrays(), state))
+
+    def restore(self, say: Callable[[str], None]) -> Place | None:
+        """Go on from the newest checkpoint that is whole, telling of those that are not.
+
+        Returns:
+            The place in progress.csv that it goes with; None where the run was ended before its first checkpoint.
+
+        Raises:
+            UserError: there are checkpoints, but all are damaged.
+        """
+        if not self._store.numbers():
+            say(f"{self._folder} has no checkpoint yet: starting over")
+            return None
+        for number in reversed(self._store.numbers()):
+            try:
+                checkpoint = self._store.load(number)
+                place = self._restore(checkpoint)
+            except RunError as error:
+                say(f"{error}; trying the checkpoint before it")
+                continue
+            for newer in self._store.numbers():
+                if newer > number:
+                    self._store.remove(newer)
+            return place
+        raise UserError(f"{self._folder} has no whole checkpoint to resume from")
+
+    def _restore(self, checkpoint: Checkpoint) -> Place:
+        try:
+            progress = Progress(**_whole_numbers(checkpoint.state["progress"]))
+            place = Place(**_whole_numbers(checkpoint.state["place"]))
+            mark = Mark(int(checkpoint.state["journal"]["num_bytes"]), str(checkpoint.state["journal"]["sha256"]))
+            seconds = {name: float(value) for name, value in checkpoint.state["seconds"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"a checkpoint of {self._folder} lacks a part: {error}") from None
+        self._experience.resume_journal(self._folder / JOURNAL_FILE, mark)
+        self._training.restore_arrays(checkpoint.arrays)
+        self._algorithm.restore(progress, seconds)
+        return place
+
+
+def _whole_numbers(values: Mapping[str, Any]) -> dict[str, int]:
+    return {name: int(value) for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""What every floor uses: records, errors, files, random streams, signals, times."""

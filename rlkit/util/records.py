@@ -1,0 +1,130 @@
+"""What travels between the parts: episodes, training batches, and environments many lanes wide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FloatArray = NDArray[np.float32]
+IndexArray = NDArray[np.int64]
+
+
+class Paths(NamedTuple):
+    """Some episodes, padded behind their ends to the longest of them: with zeros, but for the last observation.
+
+    `terminal` is the environment's own termination, 0 where the time limit cut the episode. `sparse_reward` is
+    None where the environment gives none.
+    """
+
+    task: IndexArray  # (episodes,)
+    length: IndexArray  # (episodes,) steps of each episode
+    obs: FloatArray  # (episodes, steps, obs_dim)
+    action: FloatArray  # (episodes, steps, action_dim)
+    reward: FloatArray  # (episodes, steps)
+    next_obs: FloatArray  # (episodes, steps, obs_dim)
+    terminal: FloatArray  # (episodes, steps)
+    sparse_reward: FloatArray | None  # (episodes, steps)
+    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (episodes, steps)
+
+    def valid(self) -> NDArray[np.bool_]:
+        """Which entries are steps and not padding, (episodes, steps)."""
+        return np.arange(self.reward.shape[1]) < self.length[:, None]
+
+    def returns(self, sparse: bool) -> FloatArray:
+        """Undiscounted return of each episode, (episodes,)."""
+        reward = self.sparse_reward if sparse else self.reward
+        assert reward is not None, "the environment gives no sparse reward"
+        return np.where(self.valid(), reward, 0.0).sum(axis=1)
+
+    def context(self, *, use_next_obs: bool, sparse: bool) -> FloatArray:
+        """What the encoder reads of each step: obs, action, reward (, next_obs), (episodes, steps, context_dim)."""
+        reward = self.sparse_reward if sparse else self.reward
+        assert reward is not None, "the environment gives no sparse reward"
+        columns = [self.obs, self.action, reward[..., None]] + [self.next_obs] * use_next_obs
+        return np.concatenate(columns, axis=-1)
+
+    def rows(self, rows: IndexArray) -> Paths:
+        """The episodes of `rows`, in that order."""
+        if np.array_equal(rows, np.arange(len(self.length))):
+            return self
+        fields = {name: value[rows] for name, value in self._asdict().items() if isinstance(value, np.ndarray)}
+        return self._replace(**fields, terms={name: values[rows] for name, values in self.terms.items()})
+
+
+def join_paths(pieces: Sequence[Paths]) -> Paths:
+    """The episodes of all pieces, one after the other, padded to the longest piece."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first = pieces[0]
+    ends = np.cumsum([len(paths.length) for paths in pieces])
+    steps = max(paths.reward.shape[1] for paths in pieces)
+
+    def joined(values: list[FloatArray]) -> FloatArray:
+        padded = np.zeros((ends[-1], steps, *values[0].shape[2:]), dtype=np.float32)
+        for end, piece in zip(ends, values, strict=True):
+            padded[end - len(piece) : end, : piece.shape[1]] = piece
+        return padded
+
+    def field(name: str) -> FloatArray:
+        return joined([getattr(paths, name) for paths in pieces])
+
+    return Paths(
+        task=np.concatenate([paths.task for paths in pieces]),
+        length=np.concatenate([paths.length for paths in pieces]),
+        **{name: field(name) for name in ("obs", "action", "reward", "next_obs", "terminal")},
+        sparse_reward=None if first.sparse_reward is None else field("sparse_reward"),
+        terms={name: joined([paths.terms[name] for paths in pieces]) for name in first.terms},
+    )
+
+
+class Batch(NamedTuple):
+    """Transitions of several tasks, for actor and critics."""
+
+    obs: Tensor  # (tasks, batch, obs_dim)
+    action: Tensor  # (tasks, batch, action_dim)
+    reward: Tensor  # (tasks, batch, 1), dense and unscaled
+    next_obs: Tensor  # (tasks, batch, obs_dim)
+    terminal: Tensor  # (tasks, batch, 1), 0 on time-limit cuts
+
+
+class Start(NamedTuple):
+    """Episodes that begin together."""
+
+    job: IndexArray  # (episodes,) what each is for; the sampler hands it back with the episode
+    tasks: IndexArray  # (episodes,)
+    z: Tensor  # (episodes, latent)
+
+
+class LaneEnv(Protocol):
+    """A batch of environments, one task per lane; a lane that has ended is frozen until its reset."""
+
+    num_envs: int
+    max_path_length: int
+
+    @property
+    def observation_dim(self) -> int:
+        """Size of one lane's observation."""
+
+    @property
+    def action_dim(self) -> int:
+        """Size of one lane's action."""
+
+    @property
+    def has_sparse_reward(self) -> bool:
+        """Whether `info["sparse_reward"]` is given."""
+
+    def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
+        """Put `lanes` into the tasks `indices`."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
+        """Start episodes in the lanes of `options["reset_mask"]`; `seed` seeds the generator first."""
+
+    def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Act in all live lanes: observations, rewards, terminations, truncations, infos."""

@@ -1,0 +1,49 @@
+"""StopSignal: SIGINT and SIGTERM as a request that the run looks at between its steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+
+from rlkit.util.errors import StopRequested
+
+
+class StopSignal:
+    """Catches the first SIGINT or SIGTERM inside its block; a second SIGINT stops the program at once.
+
+    Attributes:
+        received: the signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is caught before the block begins."""
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, object] = {}
+
+    def check(self) -> None:
+        """Stop here if a signal came.
+
+        Raises:
+            StopRequested: a signal came.
+        """
+        if self.received is not None:
+            raise StopRequested(self.received)
+
+    def __enter__(self) -> StopSignal:
+        """Begin to catch."""
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            self._before[kind] = signal.signal(kind, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            os._exit(128 + number)
+        self.received = signal.Signals(number)

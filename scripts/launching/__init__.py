@@ -1,1 +1,0 @@
-"""Runs of launch_experiment.py as other scripts start, resume and stop them."""

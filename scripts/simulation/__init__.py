@@ -1,1 +1,0 @@
-"""Parts of sim_policy.py: the run that is simulated, and its films."""
