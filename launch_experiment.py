@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 import click
@@ -12,18 +11,11 @@ from rlkit.config.files import debug_version, load_config, resumed_config
 from rlkit.config.settings import Config
 from rlkit.launchers.train import train, with_seed
 from rlkit.runs.folder import RunFolder, find_run
-from rlkit.util.errors import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_WRONG_INPUT,
-    RunError,
-    StopRequested,
-    UserError,
-    one_line,
-)
+from rlkit.util.command import Command, os_error_text, run_command
+from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError, one_line
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--gpu", type=click.IntRange(min=0), metavar="ID", help="CUDA device to train on.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU even if there is a GPU.")
@@ -43,33 +35,19 @@ def main(
     name: str | None,
     debug: bool,
     resume: str | None,
-) -> None:
-    """Parse the command line; wrong input ends in one line and exit code 2, a fault of the run in one and 1."""
-    try:
-        if cpu and gpu is not None:
-            raise UserError("--cpu and --gpu exclude each other")
-        settings = device_settings(gpu, cpu) | ({} if seed is None else {"seed": seed})
-        if resume is not None:
-            if config is not None or name is not None or debug:
-                raise UserError("--resume takes the run's own config and folder: leave out CONFIG, --name, --debug")
-            folder = find_run(resume)
-            run(resume_config(folder, overrides, settings), folder=folder)
-        elif config is None:
-            raise UserError("which experiment? give a CONFIG, as configs/quickstart.json, or --resume EXP_DIR")
-        else:
-            run(new_config(config, overrides, settings, debug), name=name)
-    except UserError as error:
-        _end(f"error: {error}", EXIT_WRONG_INPUT)
-    except RunError as error:
-        _end(f"error: {error}", EXIT_FAILED)
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        _end(f"error: {error.strerror or error}{place}; what was complete before is on disk", EXIT_FAILED)
-
-
-def _end(line: str, code: int) -> None:
-    click.echo(one_line(line), err=True)
-    sys.exit(code)
+) -> int:
+    """Start or resume a run; returns the exit code."""
+    if cpu and gpu is not None:
+        raise UserError("--cpu and --gpu exclude each other")
+    settings = device_settings(gpu, cpu) | ({} if seed is None else {"seed": seed})
+    if resume is not None:
+        if config is not None or name is not None or debug:
+            raise UserError("--resume takes the run's own config and folder: leave out CONFIG, --name, --debug")
+        folder = find_run(resume)
+        return run(resume_config(folder, overrides, settings), folder=folder)
+    if config is None:
+        raise UserError("which experiment? give a CONFIG, as configs/quickstart.json, or --resume EXP_DIR")
+    return run(new_config(config, overrides, settings, debug), name=name)
 
 
 def device_settings(gpu: int | None, cpu: bool) -> dict[str, object]:
@@ -91,17 +69,24 @@ def resume_config(folder: RunFolder, overrides: tuple[str, ...], settings: dict[
     return config.model_copy(update={"path_to_weights": None})  # its own weights are further by now
 
 
-def run(config: Config, *, name: str | None = None, folder: RunFolder | None = None) -> None:
-    """Train; a run that a signal stopped ends in one line that says how to go on."""
+def run(config: Config, *, name: str | None = None, folder: RunFolder | None = None) -> int:
+    """Train; a run that a signal stopped ends in one line that says how to go on. Returns the exit code.
+
+    Raises:
+        RunError: what it stands on, as the disk, gave way.
+    """
     try:
         train(config, name=name, resume=folder)
     except StopRequested as stop:
         how = f"go on with: launch_experiment.py --resume {stop.folder}"
         if not config.util_params.checkpoint_interval:
             how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
-        code = EXIT_INTERRUPTED if stop.signal == signal.SIGINT else 0
-        _end(f"stopped by {stop.signal.name}; {how}", code)
+        click.echo(one_line(f"stopped by {stop.signal.name}; {how}"), err=True)
+        return EXIT_INTERRUPTED if stop.signal == signal.SIGINT else 0
+    except OSError as error:
+        raise RunError(f"{os_error_text(error)}; what was complete before is on disk") from None
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

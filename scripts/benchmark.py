@@ -19,6 +19,7 @@ from rich.table import Table
 from rlkit.config.files import load_config
 from rlkit.config.rules import make_config
 from rlkit.config.settings import Config
+from rlkit.util.command import Command, run_command
 from rlkit.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ USUAL_SECTIONS = SECTIONS[:-1]  # how cost scales is measured when asked for
 Cases = Iterator[tuple[str, "Case"]]
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), help="Measure this config instead of the usual ones."
@@ -66,19 +67,15 @@ def main(
     lane_counts: tuple[int, ...],
 ) -> None:
     """Run the sections."""
-    try:
-        device = _device(device_name)
-        figures = {}
-        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
-        console.print(_machine(device), highlight=False)
-        for section in sections or USUAL_SECTIONS:
-            cases = dict(_shown(console, section, _measure(section, config_path, device, seconds, lane_counts)))
-            figures[section] = {name: case.as_json() for name, case in cases.items()}
-        if json_path is not None:
-            json_path.write_text(json.dumps(figures, indent=2) + "\n")
-    except (UserError, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    device = _device(device_name)
+    figures = {}
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    console.print(_machine(device), highlight=False)
+    for section in sections or USUAL_SECTIONS:
+        cases = dict(_shown(console, section, _measure(section, config_path, device, seconds, lane_counts)))
+        figures[section] = {name: case.as_json() for name, case in cases.items()}
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def _device(name: str) -> torch.device:
@@ -153,4 +150,4 @@ def _shown(console: Console, section: str, cases: Cases) -> Mapping[str, Case]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

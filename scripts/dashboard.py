@@ -6,24 +6,24 @@ from pathlib import Path
 
 import click
 
-from rlkit.viz.command import run_command
-from rlkit.viz.errors import BadInput
+from rlkit.util.command import Command, run_command
+from rlkit.util.errors import UserError
 
 INSTALL_HINT = "the dashboard needs its extra packages: pip install -e '.[dashboard]'"
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("output"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0: any free one.")
 def main(folder: Path, host: str, port: int) -> None:
     """Parse the command line and serve until interrupted."""
     if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder")
+        raise UserError(f"{folder}: no such folder")
     try:
         from rlkit.viz.dashboard.server import serve
     except ModuleNotFoundError as error:
-        raise BadInput(f"{INSTALL_HINT} ({error})") from None
+        raise UserError(f"{INSTALL_HINT} ({error})") from None
     serve(folder, host, port)
 
 

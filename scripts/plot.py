@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from rlkit.util.command import Command, run_command
+from rlkit.util.errors import UserError
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
-from rlkit.viz.command import run_command
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
-from rlkit.viz.errors import BadInput
 from rlkit.viz.experiments import Experiment, find_experiments
 from rlkit.viz.grouping import resolve_key
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, resolve_column
@@ -21,7 +21,7 @@ from rlkit.viz.report import write_report
 FORMATS = (".png", ".pdf", ".svg")
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--x", default=X_DEFAULT, show_default=True, metavar="COLUMN", help="Column of the x axis.")
 @click.option(
@@ -83,7 +83,7 @@ def main(
 ) -> None:
     """Parse the command line; wrong input ends in one line and exit code 2."""
     if output.suffix.lower() not in FORMATS:
-        raise BadInput(f"--output: {output} should end in one of {', '.join(FORMATS)}")
+        raise UserError(f"--output: {output} should end in one of {', '.join(FORMATS)}")
     if report:
         write_reports(find_experiments(paths), paths)
         return
@@ -106,7 +106,7 @@ def parse_level(text: str) -> tuple[str, float]:
     """The name and the return of a level.
 
     Raises:
-        BadInput: `text` is something else.
+        UserError: `text` is something else.
     """
     name, _, value = text.rpartition("=")
     try:
@@ -114,7 +114,7 @@ def parse_level(text: str) -> tuple[str, float]:
     except ValueError:
         level = math.nan
     if not name or not math.isfinite(level):
-        raise BadInput(f"--level {text}: should be a name and a return, as in target=-9")
+        raise UserError(f"--level {text}: should be a name and a return, as in target=-9")
     return name, level
 
 
@@ -122,7 +122,7 @@ def read_runs(paths: Sequence[Path]) -> list[Experiment]:
     """The runs that have rows; the others are named on stderr.
 
     Raises:
-        BadInput: there is none.
+        UserError: there is none.
     """
     experiments = find_experiments(paths)
     for experiment in experiments:
@@ -131,7 +131,7 @@ def read_runs(paths: Sequence[Path]) -> list[Experiment]:
             click.echo(f"note: {experiment.path}: {problem}", err=True)
     with_rows = [experiment for experiment in experiments if experiment.progress.num_rows]
     if not with_rows:
-        raise BadInput(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
+        raise UserError(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
     return with_rows
 
 
@@ -148,10 +148,10 @@ def write_reports(experiments: Sequence[Experiment], paths: Sequence[Path]) -> N
     """Draw the pictures of every experiment and name them.
 
     Raises:
-        BadInput: there are no experiments.
+        UserError: there are no experiments.
     """
     if not experiments:
-        raise BadInput(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
+        raise UserError(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
     for experiment in experiments:
         pictures = write_report(experiment.path)
         for picture in pictures:

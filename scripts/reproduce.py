@@ -25,16 +25,15 @@ from reproduction.plan import Places, plan_run, plans, seeds_beside
 from reproduction.results import read_all, read_result
 from rlkit.launchers.pool import execute_all, thread_settings
 from rlkit.launchers.runs import ROOT, Run
-from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.util.command import Command, run_command
+from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import replacing
-from rlkit.viz.command import run_command
-from rlkit.viz.errors import BadInput
 
 OUTPUT, RESULTS, PAGE = Path("output"), ROOT / "results", ROOT / "docs" / "results.md"
 PRINTED_WIDTH = 160  # where there is no terminal
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.option("--list", "only_list", is_flag=True, help="Show the experiments and how far each run is; run nothing.")
 @click.option("--only", "names", multiple=True, metavar="NAME", help="This experiment; repeatable.")
 @click.option(
@@ -59,27 +58,20 @@ def main(
     budget_minutes: float | None,
     jobs: int,
     output: Path,
-) -> None:
-    """Parse the command line; wrong input ends in one line and exit code 2."""
+) -> int:
+    """Do what is asked for; returns the exit code."""
     places = Places(output, RESULTS, PAGE)
-    try:
-        experiments = choose(names, device)
-        if only_list:
-            chosen = experiments if names else EXPERIMENTS
-            Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(overview(chosen, seeds, places))
-            return
-        failed = []
-        if budget_minutes != 0:
-            deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
-            failed = execute(experiments, seeds, device, jobs, deadline, places)
-        remake(places)
-    except (UserError, BadInput, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_WRONG_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    if failed:
-        sys.exit(EXIT_FAILED)
+    experiments = choose(names, device)
+    if only_list:
+        chosen = experiments if names else EXPERIMENTS
+        Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(overview(chosen, seeds, places))
+        return 0
+    failed = []
+    if budget_minutes != 0:
+        deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
+        failed = execute(experiments, seeds, device, jobs, deadline, places)
+    remake(places)
+    return EXIT_FAILED if failed else 0
 
 
 def choose(names: tuple[str, ...], device: str) -> list[Experiment]:

@@ -5,7 +5,6 @@ Runs go to output/[ENV]/NAME.ARM-sSEED. Started again, the command skips what is
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -13,12 +12,13 @@ import click
 from rlkit.config.files import load_config
 from rlkit.launchers.pool import execute_all, thread_settings
 from rlkit.launchers.runs import ROOT, Run
-from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.util.command import Command, run_command
+from rlkit.util.errors import EXIT_FAILED, UserError
 
 CONFIGS = ROOT / "configs" / "ablations"
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("name")
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each arm: seeds 0, 1, ..."
@@ -27,20 +27,13 @@ CONFIGS = ROOT / "configs" / "ablations"
 @click.option("--gpu", type=click.IntRange(min=0), metavar="ID", help="CUDA device (default: the configs').")
 @click.option("--cpu", is_flag=True, help="Train on the CPU even if there is a GPU.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of every run.")
-def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides: tuple[str, ...]) -> None:
-    """Parse the command line; wrong input ends in one line and exit code 2."""
-    try:
-        runs = plan(name, seeds, (*thread_settings(jobs), *overrides))
-        device = ["--cpu"] if cpu else [] if gpu is None else ["--gpu", str(gpu)]
-        failed = execute_all(runs, device, jobs)
-    except UserError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_WRONG_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides: tuple[str, ...]) -> int:
+    """Run what is missing; returns the exit code."""
+    runs = plan(name, seeds, (*thread_settings(jobs), *overrides))
+    device = ["--cpu"] if cpu else [] if gpu is None else ["--gpu", str(gpu)]
+    failed = execute_all(runs, device, jobs)
     click.echo(f"one figure of all: scripts/plot.py {' '.join(str(run.folder) for run in runs)}")
-    if failed:
-        sys.exit(EXIT_FAILED)
+    return EXIT_FAILED if failed else 0
 
 
 def ablations() -> dict[str, list[Path]]:
@@ -69,4 +62,4 @@ def plan(name: str, seeds: int, settings: tuple[str, ...]) -> list[Run]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,7 +6,6 @@ variant.json. Without options the numbers are those of the run's last evaluation
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.util.errors import EXIT_INTERRUPTED, EXIT_WRONG_INPUT, UserError
+from rlkit.util.command import Command, run_command
+from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
 from rlkit.viz.stats import bootstrap_band
 
@@ -28,7 +28,7 @@ RESULT_FILE, FILM_FOLDER = "sim_policy.json", "videos"
 DEFAULT_SEED = 0  # where neither the command line nor the run has one
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("exp_dir", type=click.Path(path_type=Path))
 @click.option(
     "--config",
@@ -70,33 +70,27 @@ def main(
     video: bool,
     output: Path | None,
 ) -> None:
-    """Parse the command line; wrong input ends in one line and exit code 2."""
-    try:
-        from rlkit.launchers.film import film_tasks
-        from rlkit.launchers.simulation import open_run
+    """Adapt, and say how it went."""
+    from rlkit.launchers.film import film_tasks
+    from rlkit.launchers.simulation import open_run
 
-        if num_trajs is not None:
-            overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")
-        run = open_run(exp_dir, config_path, overrides)
-        seed = next(value for value in (seed, run.config.seed, DEFAULT_SEED) if value is not None)
-        tasks = chosen_tasks(run, task)
-        num_evals = run.config.algo_params.num_evals
-        adaptation = run.adapt(run.make_env(), np.repeat(tasks, num_evals), seed, deterministic=deterministic)
-        result = summary(adaptation, tasks, num_evals)
-        show(result, run)
-        settings = {"seed": seed, "iteration": run.iteration, "deterministic": deterministic}
-        if video:
-            films = film_tasks(run, tasks, seed, deterministic=deterministic, folder=exp_dir / FILM_FOLDER)
-            result["films"] = [film_entry(number, film) for number, film in films.items()]
-            click.echo(f"films   {exp_dir / FILM_FOLDER}")
-        path = output or exp_dir / RESULT_FILE
-        write_json(path, {**settings, **result})
-        click.echo(f"results {path}")
-    except (UserError, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_WRONG_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+    if num_trajs is not None:
+        overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")
+    run = open_run(exp_dir, config_path, overrides)
+    seed = next(value for value in (seed, run.config.seed, DEFAULT_SEED) if value is not None)
+    tasks = chosen_tasks(run, task)
+    num_evals = run.config.algo_params.num_evals
+    adaptation = run.adapt(run.make_env(), np.repeat(tasks, num_evals), seed, deterministic=deterministic)
+    result = summary(adaptation, tasks, num_evals)
+    show(result, run)
+    settings = {"seed": seed, "iteration": run.iteration, "deterministic": deterministic}
+    if video:
+        films = film_tasks(run, tasks, seed, deterministic=deterministic, folder=exp_dir / FILM_FOLDER)
+        result["films"] = [film_entry(number, film) for number, film in films.items()]
+        click.echo(f"films   {exp_dir / FILM_FOLDER}")
+    path = output or exp_dir / RESULT_FILE
+    write_json(path, {**settings, **result})
+    click.echo(f"results {path}")
 
 
 def chosen_tasks(run: Run, task: int | None) -> IndexArray:
@@ -172,4 +166,4 @@ def show(result: dict[str, Any], run: Run) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

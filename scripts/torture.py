@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from rlkit.runs.logger import STATUS_FILE, has_finished
+from rlkit.util.command import Command, run_command
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "launch_experiment.py"
@@ -34,7 +35,7 @@ SETTINGS = {
 }
 
 
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.option(
     "--env", "envs", multiple=True, default=("point-robot", "cheetah-vel"), show_default=True, help="Configs."
 )
@@ -43,7 +44,7 @@ SETTINGS = {
 )
 @click.option("--seed", default=0, show_default=True, help="Of the moments.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to run (default: a temporary folder).")
-def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> None:
+def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> int:
     """Count the runs whose rows are all equal; exit code 1 unless every one is."""
     rng = random.Random(seed)
     equal = 0
@@ -60,7 +61,7 @@ def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> Non
                 equal += same
                 click.echo(f"{env} {name}: killed {moment}: {'equal' if same else 'DIFFERENT'}")
     click.echo(f"{equal} of {kills * len(envs)} equal to the run that nobody killed")
-    sys.exit(0 if equal == kills * len(envs) else 1)
+    return 0 if equal == kills * len(envs) else 1
 
 
 def command(env: str, base: Path, name: str) -> list[str]:
@@ -105,4 +106,4 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
@@ -13,11 +14,11 @@ EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class UserError(Exception):
-    """Wrong input: one line that names the value, the place and the choices. The launcher exits with code 2."""
+    """Wrong input: one line that names the value, the place and the choices. Commands exit with code 2."""
 
 
 class RunError(Exception):
-    """A run that cannot go on: one line that says what, where and when. The launcher exits with code 1."""
+    """A run that cannot go on: one line that says what, where and when. Commands exit with code 1."""
 
 
 class NonFiniteError(RunError):
@@ -51,3 +52,12 @@ class StopRequested(Exception):
 def one_line(text: str) -> str:
     """`text` with what is not printable escaped, line ends and broken characters included."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def nearest(name: str, choices: Sequence[str]) -> str:
+    """Tell which of `choices` are most like `name`, as the end of a message."""
+    if not choices:
+        return "there is nothing to choose from"
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.4) or sorted(by_lower)[:3]
+    return "the nearest are " + ", ".join(f"'{by_lower[key]}'" for key in close)

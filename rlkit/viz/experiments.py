@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlkit.util.errors import UserError
 from rlkit.util.files import read_json
-from rlkit.viz.errors import BadInput
 from rlkit.viz.progress import ProgressFile
 
 PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
@@ -116,7 +116,7 @@ def find_experiments(paths: Iterable[Path]) -> list[Experiment]:
     """Every experiment at or below `paths`, each once, in the order of the paths and then by name.
 
     Raises:
-        BadInput: a path does not exist or is a file that is no progress.csv.
+        UserError: a path does not exist or is a file that is no progress.csv.
     """
     found: dict[Path, Experiment] = {}
     for path in paths:
@@ -127,10 +127,10 @@ def find_experiments(paths: Iterable[Path]) -> list[Experiment]:
 
 def _folders_below(path: Path) -> Iterator[tuple[Path, str]]:
     if not path.exists():
-        raise BadInput(f"{path}: no such file or folder")
+        raise UserError(f"{path}: no such file or folder")
     if path.is_file():
         if path.name not in MARKERS:
-            raise BadInput(f"{path}: not an experiment: name a folder or a {PROGRESS}")
+            raise UserError(f"{path}: not an experiment: name a folder or a {PROGRESS}")
         path = path.parent
         yield path, path.resolve().name
         return

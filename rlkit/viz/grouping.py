@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlkit.viz.errors import BadInput, nearest
+from rlkit.util.errors import UserError, nearest
 from rlkit.viz.experiments import Experiment
 
 NOT_A_DIFFERENCE = ("seed", "exp_name", "util_params.", "algo_params.num_iterations")
@@ -40,7 +40,7 @@ def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:
     """The full config key that `name` stands for; its last part is enough where that is unambiguous.
 
     Raises:
-        BadInput: no run has such a key, or several keys end in it.
+        UserError: no run has such a key, or several keys end in it.
     """
     keys = sorted({key for experiment in experiments for key in experiment.config})
     if name in keys:
@@ -49,8 +49,8 @@ def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:
     if len(ending) == 1:
         return ending[0]
     if ending:
-        raise BadInput(f"config key '{name}' is ambiguous: " + ", ".join(f"'{key}'" for key in ending))
-    raise BadInput(f"no run has the config key '{name}'; {nearest(name, keys)}")
+        raise UserError(f"config key '{name}' is ambiguous: " + ", ".join(f"'{key}'" for key in ending))
+    raise UserError(f"no run has the config key '{name}'; {nearest(name, keys)}")
 
 
 def group_runs(experiments: Sequence[Experiment], keys: Sequence[str]) -> list[Group]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlkit.viz.errors import BadInput, nearest
+from rlkit.util.errors import UserError, nearest
 
 X_DEFAULT = "Number of env steps total"
 Y_DEFAULT = "AverageReturn_all_test_tasks"
@@ -37,11 +37,11 @@ def resolve_column(name: str, columns: Sequence[str], option: str) -> str:
     """The column that `name` means, upper and lower case aside.
 
     Raises:
-        BadInput: there is no such column.
+        UserError: there is no such column.
     """
     by_lower = {column.lower(): column for column in columns}
     if name in columns:
         return name
     if name.lower() in by_lower:
         return by_lower[name.lower()]
-    raise BadInput(f"{option}: no column '{name}' in these runs; {nearest(name, list(columns))}")
+    raise UserError(f"{option}: no column '{name}' in these runs; {nearest(name, list(columns))}")

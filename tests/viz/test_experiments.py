@@ -6,7 +6,7 @@ import time
 import pytest
 from viz.synthetic import make_config, make_run
 
-from rlkit.viz.errors import BadInput
+from rlkit.util.errors import UserError
 from rlkit.viz.experiments import SILENT_AFTER_S, Experiment, find_experiments, flatten
 from rlkit.viz.grouping import differing_keys, group_runs, resolve_key
 
@@ -40,10 +40,10 @@ def test_links_are_not_followed(tmp_path):
 
 
 def test_wrong_paths_are_named(tmp_path):
-    with pytest.raises(BadInput, match=r"nowhere: no such"):
+    with pytest.raises(UserError, match=r"nowhere: no such"):
         find_experiments([tmp_path / "nowhere"])
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(BadInput, match=r"notes\.txt: not an experiment"):
+    with pytest.raises(UserError, match=r"notes\.txt: not an experiment"):
         find_experiments([tmp_path / "notes.txt"])
 
 
@@ -146,7 +146,7 @@ def test_runs_without_config_stand_alone(tmp_path):
 def test_short_keys(tmp_path):
     members = runs(tmp_path, a=make_config(kl_lambda=1, other={"kl_lambda": 2}))
     assert resolve_key("meta_batch", members) == "algo_params.meta_batch"
-    with pytest.raises(BadInput, match="ambiguous"):
+    with pytest.raises(UserError, match="ambiguous"):
         resolve_key("kl_lambda", members)
-    with pytest.raises(BadInput, match=r"nearest are 'algo_params\.meta_batch'"):
+    with pytest.raises(UserError, match=r"nearest are 'algo_params\.meta_batch'"):
         resolve_key("meta_bach", members)

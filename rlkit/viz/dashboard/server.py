@@ -10,17 +10,17 @@ from pathlib import Path
 import click
 from werkzeug.serving import make_server
 
+from rlkit.util.errors import UserError
 from rlkit.viz.dashboard.access import is_loopback
 from rlkit.viz.dashboard.app import create_app, prepare
 from rlkit.viz.dashboard.store import ExperimentStore
-from rlkit.viz.errors import BadInput
 
 
 def serve(folder: Path, host: str, port: int) -> None:
     """Serve the dashboard of a folder until interrupted.
 
     Raises:
-        BadInput: the address cannot be listened on.
+        UserError: the address cannot be listened on.
     """
     local = is_loopback(host)
     store = ExperimentStore(folder)
@@ -30,7 +30,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     try:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise BadInput(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
+        raise UserError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
     server = make_server(host, port, app.server, threaded=True, fd=listener.fileno())
     threading.Thread(target=prepare, args=(store,), name="first look", daemon=True).start()
     if not local:

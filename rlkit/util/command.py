@@ -1,0 +1,63 @@
+"""How every command ends: what it made on stdout, what went wrong as one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError, one_line
+
+
+class Command(click.Command):
+    """A click command that ends through `run_command`, wherever it is called from."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run it and, in `standalone_mode`, exit; the arguments are click's."""
+        if standalone_mode:
+            run_command(self, args, prog_name)
+        return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+
+
+def run_command(command: click.Command, args: Sequence[str] | None = None, prog_name: str | None = None) -> NoReturn:
+    """Run a command and exit: 2 on wrong input, 1 where a run failed, 130 on Ctrl-C, else what it returns (or 0).
+
+    Args:
+        command: what to run.
+        args: its words; None: those of the command line.
+        prog_name: what it is called in its help; None: as the command line has it.
+    """
+    try:
+        result = command.main(args, prog_name, standalone_mode=False)
+    except click.ClickException as error:
+        fail(" ".join(error.format_message().split()), EXIT_WRONG_INPUT)
+    except UserError as error:
+        fail(str(error), EXIT_WRONG_INPUT)
+    except RunError as error:
+        fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        fail(os_error_text(error), EXIT_WRONG_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong in one line and exit."""
+    click.echo(one_line(f"error: {message}"), err=True)
+    sys.exit(code)
+
+
+def os_error_text(error: OSError) -> str:
+    """What the system says, and of which file."""
+    place = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{place}"
