@@ -96,7 +96,7 @@ def _device(name: str) -> torch.device:
 def _machine(device: torch.device) -> str:
     import torch
 
-    from rlkit.runs.folder import cpu_model, versions
+    from rlkit.util.machine import cpu_model, versions
 
     name = cpu_model() if device.type == "cpu" else torch.cuda.get_device_name(device)
     packages = ", ".join(f"{package} {versions()[package]}" for package in ("torch", "mujoco", "mjbatch", "numpy"))

@@ -52,9 +52,8 @@ def test_wrong_input_is_one_line(arguments, part):
     assert "Traceback" not in result.stderr
 
 
-def test_a_tape_simulates_the_same_episodes_again(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    from benchmarks.tape import Tape
+def test_a_tape_simulates_the_same_episodes_again():
+    from scripts.benchmarks.tape import Tape
 
     env = make_env("walker-rand-params", 4, n_tasks=4, max_path_length=6, autoreset_mode=AutoresetMode.DISABLED)
     rng = np.random.default_rng(0)

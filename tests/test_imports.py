@@ -37,8 +37,8 @@ def imports(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module
+            assert node.level == 0 or "scripts" in path.parts, f"{path}: relative import"
+            yield node.module if node.level == 0 else "."
 
 
 def modules(package):

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +14,13 @@ from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
+from rlkit.util.machine import versions
 
 DOCKER_LOG_DIR = "/mounts/output"
 DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
 TASKS_FILE = "tasks.json"
 LATEST = "latest"
-PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "mjbatch", "pydantic", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -145,42 +140,3 @@ def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], 
         },
     )
     write_json(folder / "versions.json", {"device": device, **versions()})
-
-
-def versions() -> dict[str, Any]:
-    """What the run is made of: packages, Python, machine, command and commit of this code."""
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        **{package: importlib.metadata.version(package) for package in PACKAGES},
-        **git_state(Path(__file__).parent),
-    }
-
-
-def cpu_model() -> str:
-    """What this machine's processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout around `folder`, and whether files differ from it; None outside a checkout."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_changed": None if changes is None else bool(changes)}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        result = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout.strip()

@@ -12,9 +12,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 import envs
-from benchmarks.timing import Case
 from envs.mujoco_env import MujocoMetaEnv
 from rlkit.config.settings import Config
+
+from .timing import Case
 
 
 class Overhead(NamedTuple):

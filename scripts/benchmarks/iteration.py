@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.products import run_all, update_products
-from benchmarks.sampling import SamplingBench
-from benchmarks.timing import Case, interleave
-from benchmarks.update import build_step
 from rlkit.config.settings import Config
+
+from .products import run_all, update_products
+from .sampling import SamplingBench
+from .timing import Case, interleave
+from .update import build_step
 
 LANES = 30
 SECONDS = 5.0

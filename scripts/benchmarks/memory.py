@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from benchmarks.timing import Case
-from benchmarks.update import random_paths
 from envs import make_env
 from rlkit.config.settings import Config
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+
+from .timing import Case
+from .update import random_paths
 
 FLOAT_BYTES = 4
 MIB = 2**20

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from benchmarks.tape import Tape
-from benchmarks.timing import Case, interleave
 from envs import make_env
 from envs.mujoco_env import MujocoMetaEnv
 from rlkit.config.settings import Config
@@ -20,6 +18,9 @@ from rlkit.core.evaluation import Evaluator
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.sac.builder import build_pearl
 from rlkit.util.errors import UserError
+
+from .tape import Tape
+from .timing import Case, interleave
 
 
 class PerEnvStep(NamedTuple):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks import sampling, update
-from benchmarks.timing import Case
 from rlkit.config.files import changed_config
 from rlkit.config.settings import Config
+
+from . import sampling, update
+from .timing import Case
 
 SIZES = {
     "algo_params.meta_batch": (4, 8, 16, 32),

@@ -8,9 +8,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.plain import PlainUpdate
-from benchmarks.products import gigaflop, run_all, update_products
-from benchmarks.timing import Case, Timings, interleave
 from envs import make_env
 from rlkit.config.settings import Config
 from rlkit.data_management.context import ContextSampler
@@ -21,6 +18,10 @@ from rlkit.torch.sac.pearl import PEARLTrainer
 from rlkit.torch.sac.training_phase import TrainingStep
 from rlkit.util.errors import UserError
 from rlkit.util.records import Paths
+
+from .plain import PlainUpdate
+from .products import gigaflop, run_all, update_products
+from .timing import Case, Timings, interleave
 
 STEPS_ON_GPU = 100  # timed together there: they are launched without waiting for one another
 STEPS_STORED = 1000  # transitions per task that the batches are drawn from

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.launchers.runs import Run
-from rlkit.runs.folder import cpu_model, versions
 from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
+from rlkit.util.machine import cpu_model, versions
 
 SESSIONS_FILE = "sessions.json"
 VERSIONS_FILE = "versions.json"
