@@ -43,6 +43,7 @@ def test_every_section_writes_value_limit_and_ratio(tmp_path, section):
         (["memory", "--config", "nowhere.json"], "nowhere.json"),
         (["memory", "--device", "tpu"], "tpu"),
         (["collect", "--config", ROOT / "configs/point-robot.json"], "point-robot has no MuJoCo physics"),
+        (["envs", "--config", ROOT / "configs/point-robot.json"], "point-robot has no MuJoCo physics"),
     ],
 )
 def test_wrong_input_is_one_line(arguments, part):

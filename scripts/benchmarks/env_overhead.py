@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 import envs
 from envs.mujoco_env import MujocoMetaEnv
 from rlkit.config.settings import Config
+from rlkit.util.errors import UserError
 
 from .timing import Case
 
@@ -41,9 +42,13 @@ def measure_overhead(
         num_threads: worker threads of each; 0 takes every logical CPU.
         steps: steps summed to one ratio.
         repeats: number of ratios, of which the median is returned.
+
+    Raises:
+        UserError: a family that is not on MuJoCo.
     """
     env = envs.make_env(env_name, num_envs, num_threads=num_threads, autoreset_mode=AutoresetMode.DISABLED)
-    assert isinstance(env, MujocoMetaEnv), f"{env_name} has no physics to compare with"
+    if not isinstance(env, MujocoMetaEnv):
+        raise UserError(f"envs: {env_name} has no MuJoCo physics to compare with")
     raw = mjbatch.Batch(env.model, num_envs, num_threads)
     raw_qpos, raw_qvel, raw_ctrl = raw.bind("qpos"), raw.bind("qvel"), raw.bind("ctrl")
     rng = np.random.default_rng(0)
