@@ -35,15 +35,15 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     """N lanes of one task family; lane i acts in task `lane_tasks[i]` of `tasks`.
 
     Actions are in [-1, 1] per dimension (clipped); the family scales them to its own range. An episode ends by
-    the family's own termination, or is truncated after `max_path_length` steps. A lane that has ended is frozen
-    until its reset: it is not simulated, its reward is 0. With `AutoresetMode.NEXT_STEP` (gymnasium's default)
+    the family's own termination, or is truncated after `max_path_length` steps or where the simulation diverges. A
+    lane that has ended is frozen until its reset: it is not simulated, its reward is 0. With `AutoresetMode.NEXT_STEP` (gymnasium's default)
     the next `step` resets it; with `AutoresetMode.DISABLED` the caller does, by `reset(options={"reset_mask": ...})`.
 
     Attributes:
         tasks: the task set, by index.
         lane_tasks: (num_envs,) index into `tasks` of each lane.
         action_dim, observation_dim: sizes of one lane's vectors.
-        has_sparse_reward: whether `info["sparse_reward"]` is given at each step.
+        has_sparse_reward: whether `info["sparse_reward"]` counts.
     """
 
     action_dim: int
@@ -110,8 +110,9 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         """Apply `actions` (num_envs, action_dim), within [-1, 1], to `lanes` (None: all).
 
         Returns:
-            Reward and termination of every lane, each (num_envs,), and a dict of named (num_envs,) arrays. What
-            stands there for the other lanes is ignored.
+            Reward and termination of every lane, each (num_envs,), and a dict of named (num_envs,) arrays, of which
+            "diverged" tells where the simulation broke: such an episode is truncated. What stands there for the
+            other lanes is ignored.
         """
 
     @abstractmethod
@@ -206,8 +207,9 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         clipped = self._checked(actions, live)
         reward, terminated, info = self._advance(clipped, lanes)
         self._path_length += live
-        self._terminated = self._terminated | (terminated & live)
-        self._truncated = self._truncated | (self._cut() & live)
+        diverged = np.asarray(info.get("diverged", False), dtype=bool)
+        self._terminated = self._terminated | (terminated & live & ~diverged)
+        self._truncated = self._truncated | ((self._cut() | diverged) & live)
         if lanes is not None:
             reward = np.where(live, reward, 0.0)
             info = {name: _zero_unless(live, value) for name, value in info.items()}

@@ -30,8 +30,8 @@ class MujocoMetaEnv(TaskFamily):
     A family names its model file and `frame_skip`, and reads positions, velocities and derived fields of all
     lanes from `physics`. Derived fields are one substep behind qpos, as `mj_step` leaves them.
 
-    A simulation that diverges ends its episode as terminated, with `info["diverged"]`; it goes back to the state
-    before that step, so that observation and reward stay finite.
+    A simulation that diverges truncates its episode, with `info["diverged"]`; it goes back to the state before that
+    step, so that observation and reward stay finite.
 
     Attributes:
         timestep: seconds per substep; None keeps the model file's.
@@ -111,7 +111,7 @@ class MujocoMetaEnv(TaskFamily):
         if diverged.any():
             self.physics.reset(np.flatnonzero(diverged), qpos[diverged], qvel[diverged])
         reward, terminated, info = self._reward(ctrl)
-        return reward, terminated | diverged, {**info, "diverged": diverged}
+        return reward, terminated, {**info, "diverged": diverged}
 
     def scaled(self, actions: FloatArray) -> FloatArray:
         """Controls (num_envs, action_dim) of the model for `actions` within [-1, 1]."""

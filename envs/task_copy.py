@@ -18,12 +18,15 @@ from envs.base import RENDER_METADATA, EnvClass, FloatArray, Frame
 TERMINATED, TRUNCATED = "copy_terminated", "copy_truncated"
 """Entries of a copy's info. It reports no end otherwise, so that gymnasium's vector environments leave it alone."""
 
+LARGEST = np.finfo(np.float32).max
+
 
 class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
     """Acts in [-1, 1], scaled to the environment's own range; observes flat numbers; its info holds numbers only.
 
-    An action with a NaN leaves the environment as it is (the lane is frozen). An observation or reward that is not
-    finite ends the episode: terminated, `diverged` in info, the last sound observation and reward 0.
+    An action with a NaN leaves the environment as it is (the lane is frozen). An observation that is not finite, in
+    the single precision of whoever learns from it, is a simulation that diverged: `diverged` in info, the last sound
+    observation and reward 0. A reward that is not finite is a mistake of the environment, and handed on.
 
     Attributes:
         tasks: the task set, as JSON can save it.
@@ -99,12 +102,12 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         with self._globals.in_place():
             observation, reward, terminated, truncated, info = _five(self._env.step(native))
         flat, paid = self._flat(observation), float(reward)
-        diverged = not (np.isfinite(flat).all() and np.isfinite(paid))
+        diverged = not (np.abs(flat) <= LARGEST).all()
         if diverged:
-            flat, paid = self._observation, 0.0
+            flat, paid, terminated, truncated, info = self._observation, 0.0, False, False, {}
         self._observation = flat
         numbers = {name: float(np.asarray(value).item()) for name, value in info.items() if _is_number(value)}
-        ends = {TERMINATED: bool(terminated) or diverged, TRUNCATED: bool(truncated), "diverged": diverged}
+        ends = {TERMINATED: bool(terminated), TRUNCATED: bool(truncated), "diverged": diverged}
         return flat.copy(), paid, False, False, {**numbers, **ends}
 
     def _flat(self, observation: Any) -> FloatArray:

@@ -32,6 +32,11 @@ class Collector:
         self._sampler.seed(env_seed)
         self._generator.manual_seed(agent_seed)
 
+    @property
+    def num_diverged(self) -> int:
+        """How many episodes a diverging simulation has cut since `seed`."""
+        return self._sampler.num_diverged
+
     def from_prior(self, tasks: IndexArray, num_steps: int) -> Iterator[Paths]:
         """Episodes with z ~ prior, redrawn for each, `num_steps` transitions or more of each of `tasks`."""
         account = _Account(len(tasks), num_steps, self._sampler.max_path_length)

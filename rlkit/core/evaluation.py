@@ -46,14 +46,17 @@ class Adaptation(NamedTuple):
     def terms_of_last_trajectories(self) -> dict[str, float]:
         """What the environment names beside the reward, for the last trajectories of all runs.
 
-        Means per step, but for `success`: the share of the trajectories that had it at some step.
+        Means per step, but for `success`: the share of the trajectories that had it at some step. What was told in
+        some trajectories alone counts 0 in the others.
         """
-        collected: dict[str, list[float]] = {}
+        names = dict.fromkeys(name for _, _, paths in self.rounds for name in paths.terms)
+        collected: dict[str, list[float]] = {name: [] for name in names}
         for number, lanes, paths in self.rounds:
+            nothing = np.zeros_like(paths.reward)
             for row in np.flatnonzero(self._last[lanes] == number):
-                for name, values in paths.terms.items():
-                    steps = values[row, : paths.length[row]]
-                    collected.setdefault(name, []).append(float(steps.max() if name == "success" else steps.mean()))
+                for name, values in collected.items():
+                    steps = paths.terms.get(name, nothing)[row, : paths.length[row]]
+                    values.append(float(steps.max() if name == "success" else steps.mean()))
         return {name: float(np.mean(values)) for name, values in collected.items()}
 
     def return_of_trajectory(self, number: int) -> float | None:
@@ -101,6 +104,11 @@ class Evaluator:
         """Start the random streams afresh: an evaluation depends on these seeds and the weights alone."""
         self._sampler.seed(env_seed)
         self._generator.manual_seed(agent_seed)
+
+    @property
+    def num_diverged(self) -> int:
+        """How many trajectories a diverging simulation has cut since `seed`."""
+        return self._sampler.num_diverged
 
     def adapt(self, tasks: IndexArray) -> Adaptation:
         """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.

@@ -77,6 +77,10 @@ class Sampler(Protocol):
     def seed(self, env_seed: int) -> None:
         """Seed the environment's resets."""
 
+    @property
+    def num_diverged(self) -> int:
+        """How many episodes diverged since `seed`."""
+
     def run(
         self, start: Callable[[int], Start], generator: torch.Generator | None
     ) -> Iterator[tuple[IndexArray, Paths]]:
@@ -90,6 +94,10 @@ class Sampler(Protocol):
 
 class Collector(Protocol):
     """Collects training data."""
+
+    @property
+    def num_diverged(self) -> int:
+        """How many episodes a diverging simulation has cut since `seed`."""
 
     def seed(self, env_seed: int, agent_seed: int) -> None:
         """Start the random streams afresh."""

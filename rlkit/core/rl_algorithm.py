@@ -19,6 +19,8 @@ from rlkit.util.timing import PhaseTimer
 
 OWN_STATISTICS = ("Alpha", "Alpha Loss")  # of the training step, in columns behind those that the reference has
 
+DIVERGED_COLUMN = "Number of diverged episodes"  # of the iteration, collecting and evaluation
+
 
 class Display(Protocol):
     """Shows the user where the run is."""
@@ -46,6 +48,7 @@ class Progress(NamedTuple):
     train_steps: int = 0
     env_steps: int = 0  # collected transitions; evaluation does not count
     rollouts: int = 0  # collected episodes
+    diverged: int = 0  # episodes of the iteration under way that a diverging simulation has cut
 
 
 class Evaluation(NamedTuple):
@@ -130,15 +133,17 @@ class MetaRLAlgorithm:
             statistics = self._train(number)
         with self._timer.phase("eval"):
             evaluation = self._evaluate(number) if self._is_evaluated(number) else None
-        self.progress = self.progress._replace(iterations=number, trained=0)
-        return IterationResult(number - 1, self._row(statistics, evaluation), evaluation)
+        row = self._row(number, statistics, evaluation)
+        self.progress = self.progress._replace(iterations=number, trained=0, diverged=0)
+        return IterationResult(number - 1, row, evaluation)
 
     @contextmanager
     def _collecting(self, number: int) -> Iterator[None]:
         """Until the block is complete, the run's state is the one before it."""
         self._before_collecting = (self.progress, self._experience.mark())
         yield
-        self.progress = self.progress._replace(collected=number)
+        diverged = self.progress.diverged + self._collector.num_diverged
+        self.progress = self.progress._replace(collected=number, diverged=diverged)
         self._before_collecting = None
 
     # ---- collecting --------------------------------------------------------------------------------------
@@ -221,10 +226,13 @@ class MetaRLAlgorithm:
         test = self._evaluator.adapt(np.repeat(self._tasks.test, self._params.num_evals))
         train = self._evaluator.adapt(np.repeat(train_tasks, self._params.num_evals))
         posterior_return = float(self._evaluator.posterior_returns(train_tasks, self._draw_context).mean())
+        self.progress = self.progress._replace(diverged=self.progress.diverged + self._evaluator.num_diverged)
         self._display.advance(1)
         return Evaluation(test, train, posterior_return)
 
-    def _row(self, statistics: Mapping[str, float], evaluation: Evaluation | None) -> dict[str, float | None]:
+    def _row(
+        self, iteration: int, statistics: Mapping[str, float], evaluation: Evaluation | None
+    ) -> dict[str, float | None]:
         """The row of progress.csv: the reference's columns in its order, then this project's."""
         before, after = self._evaluation_columns(evaluation) if evaluation is not None else ({}, {})
         own = {name: value for name, value in statistics.items() if name in OWN_STATISTICS}
@@ -240,9 +248,10 @@ class MetaRLAlgorithm:
             "Sample Time (s)": times["sample"],
             "Epoch Time (s)": times["epoch"],
             "Total Train Time (s)": times["total"],
-            "Epoch": self.progress.iterations - 1,
+            "Epoch": iteration - 1,
             **after,
             **own,
+            DIVERGED_COLUMN: self.progress.diverged,
         }
 
     def _evaluation_columns(self, evaluation: Evaluation) -> tuple[dict[str, float | None], dict[str, float | None]]:

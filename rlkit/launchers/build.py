@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rlkit.config.settings import Config
-from rlkit.util.errors import UserError
+from rlkit.launchers.lanes import make_lanes
 
 if TYPE_CHECKING:
     import torch
 
-    from envs import MetaEnv, Task
+    from envs import Task
     from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm
     from rlkit.data_management.experience import Experience
     from rlkit.torch.sac.trainer import Trainer
@@ -29,29 +29,6 @@ class Parts(NamedTuple):
     training_step: TrainingStep
     experience: Experience
     tasks: list[Task]
-
-
-def make_envs(config: Config) -> MetaEnv:
-    """The task family with as many lanes as episodes can run side by side, within bounds.
-
-    Raises:
-        UserError: there is no such family, it cannot be built so, or it lacks what the config needs of it.
-    """
-    from gymnasium.vector import AutoresetMode
-
-    from envs import is_native, make_env
-    from rlkit.launchers.lanes import lane_settings
-
-    try:
-        settings = lane_settings(config, simulated_together=is_native(config.env_name))
-        env = make_env(config.env_name, autoreset_mode=AutoresetMode.DISABLED, **settings)
-    except ValueError as error:
-        raise UserError(f"{config.env_name}: {error}") from None
-    if config.algo_params.sparse_rewards and not env.has_sparse_reward:
-        raise UserError(
-            f"algo_params.sparse_rewards: must be false, {config.env_name} gives no sparse reward, got true"
-        )
-    return env
 
 
 def build(config: Config, *, device: torch.device, display: Display, stop: StopSignal) -> Parts:
@@ -82,7 +59,7 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
 
     assert config.seed is not None, "whoever starts a run draws a seed where the config has none"
     algo, n_tasks = config.algo_params, config.env_params.n_tasks
-    env, eval_env = make_envs(config), make_envs(config)
+    env, eval_env = make_lanes(config), make_lanes(config)
     tasks = TaskSplit(np.array(config.train_tasks), np.array(config.test_tasks))
     init = torch.Generator().manual_seed(stream_seed(config.seed, Stream.NETWORKS))
     trainer = build_pearl(config, env.observation_dim, env.action_dim, device, init)

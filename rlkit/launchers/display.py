@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from rlkit.core.rl_algorithm import DIVERGED_COLUMN
 from rlkit.runs.logger import LOGGER
 
 Row = Mapping[str, float | None]
@@ -92,11 +93,12 @@ class ConsoleDisplay:
             returns = f" | test return {row['AverageReturn']:.2f} (train {row['AverageReturn_all_train_tasks']:.2f})"
             self._test_return = f"test return {row['AverageReturn']:.2f}"
         self._rates = f"{self._test_return}, {_clock(left)} left"
+        diverged = f" | {row[DIVERGED_COLUMN]} episodes diverged" if row.get(DIVERGED_COLUMN) else ""
         self.say(
             f"iteration {self._done}/{self._num_iterations}{returns}"
             f" | {gradient_steps / _seconds(row, 'Train Time (s)'):,.0f} gradient steps/s"
             f" | {env_steps / _seconds(row, 'Sample Time (s)'):,.0f} env steps/s"
-            f" | {row['Number of env steps total']:,} env steps"
+            f" | {row['Number of env steps total']:,} env steps{diverged}"
             f" | {_clock(elapsed)}, {_clock(left)} left"
         )
 

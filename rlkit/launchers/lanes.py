@@ -1,13 +1,50 @@
-"""How many lanes a run's environments have, and what they are built with: the same whoever builds them."""
+"""A run's environments: how many lanes they have, and what they are built with, the same whoever builds them.
+
+Imports of envs are in the functions: they bring mujoco, and a command line should answer before.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlkit.config.settings import Config
+from rlkit.util.errors import UserError
+
+if TYPE_CHECKING:
+    from envs import MetaEnv, Task
 
 MAX_LANES = 128  # episodes that run side by side; more fit, but gain nothing and cost memory
 MAX_COPIES = 16  # the same for environments that are not simulated together, of which each lane is a copy
+
+
+def make_lanes(config: Config, *, tasks: list[Task] | None = None, **changes: Any) -> MetaEnv:
+    """The environment of a config, with as many lanes as episodes can run side by side, within bounds.
+
+    Args:
+        config: the experiment.
+        tasks: take these in place of those that a native family would draw.
+        changes: of the parameters.
+
+    Raises:
+        UserError: there is no such environment, it cannot be built so, or it lacks what the config needs of it.
+    """
+    from gymnasium.vector import AutoresetMode
+
+    from envs import is_native, make_env
+
+    name = config.env_name
+    try:
+        native = is_native(name)
+        settings = lane_settings(config, simulated_together=native)
+        settings |= {"tasks": tasks} if native and tasks is not None else {}
+        env = make_env(name, autoreset_mode=AutoresetMode.DISABLED, **{**settings, **changes})
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: {error}") from None
+    if config.algo_params.sparse_rewards and not env.has_sparse_reward:
+        if native:
+            raise UserError(f"algo_params.sparse_rewards: must be false, {name} gives no sparse reward, got true")
+        env.has_sparse_reward = True  # others may name it only in the step that has it
+    return env
 
 
 def lane_settings(config: Config, *, simulated_together: bool) -> dict[str, Any]:

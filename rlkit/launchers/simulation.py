@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode
 
-from envs import MetaEnv, is_native, make_env
+from envs import MetaEnv
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
-from rlkit.launchers.lanes import lane_settings
+from rlkit.launchers.lanes import make_lanes
 from rlkit.launchers.trained_agent import load_experiment
 from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE
 from rlkit.runs.logger import STATUS_FILE
@@ -41,14 +40,7 @@ class Run(NamedTuple):
         Raises:
             UserError: the environment refuses.
         """
-        try:
-            native = is_native(self.config.env_name)
-            settings = lane_settings(self.config, simulated_together=native)
-            if native and self.tasks is not None:
-                settings["tasks"] = self.tasks
-            return make_env(self.config.env_name, autoreset_mode=AutoresetMode.DISABLED, **settings | changes)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"{self.config.env_name}: {error}") from None
+        return make_lanes(self.config, tasks=self.tasks, **changes)
 
     def evaluation_tasks(self) -> IndexArray:
         """Indices of the tasks that the run is tested on."""

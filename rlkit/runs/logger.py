@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from rlkit.core.evaluation import Adaptation
 from rlkit.core.rl_algorithm import Evaluation, IterationResult
-from rlkit.util.errors import RunError, StopRequested
+from rlkit.runs.progress_csv import ProgressCsv
+from rlkit.util.errors import StopRequested
 from rlkit.util.files import read_json, write_arrays, write_json
 
 LOGGER = logging.getLogger("pearl")
@@ -51,16 +52,15 @@ class RunLogger:
             resume_at: go on behind this place, cutting off what ran ahead of it.
 
         Raises:
-            RunError: progress.csv ends before the place.
+            RunError: progress.csv does not hold the rows before the place.
         """
         from torch.utils.tensorboard import SummaryWriter  # slow to import: not before a run begins
 
         self.folder = folder
         self._dump_eval_paths = dump_eval_paths
         self._draw = draw
-        self._writer: csv.DictWriter[str] | None = None
         place = resume_at or Place()
-        self._csv = self._open_csv(folder / "progress.csv", place)
+        self._rows = ProgressCsv(folder / "progress.csv", place.csv_bytes, place.iterations)
         self._tensorboard = SummaryWriter(str(folder), purge_step=place.iterations or None)
         self._log_handler = logging.FileHandler(folder / "debug.log", encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -68,24 +68,10 @@ class RunLogger:
         LOGGER.setLevel(logging.DEBUG)
         self._iterations = place.iterations
 
-    def _open_csv(self, path: Path, place: Place) -> TextIO:
-        if place.csv_bytes == 0:
-            return path.open("w", newline="", encoding="utf-8")
-        try:
-            file = path.open("r+", newline="", encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"cannot go on with {path}: {error.strerror}") from None
-        if path.stat().st_size < place.csv_bytes:
-            raise RunError(f"cannot go on with {path}: it ends before the row that the checkpoint is about")
-        self._writer = csv.DictWriter(file, next(csv.reader(file)), restval="")
-        file.seek(place.csv_bytes)
-        file.truncate()
-        return file
-
     @property
     def place(self) -> Place:
         """How far the files have come: `resume_at` of a run that goes on from here."""
-        return Place(self._csv.tell() if self._writer is not None else 0, self._iterations)
+        return Place(self._rows.num_bytes, self._iterations)
 
     def __enter__(self) -> RunLogger:
         """Mark the run as running."""
@@ -101,15 +87,14 @@ class RunLogger:
         if state == "failed":
             LOGGER.error("the run failed", exc_info=error)
         self._write_status(state)
-        self._csv.close()
+        self._rows.close()
         self._tensorboard.close()
         LOGGER.removeHandler(self._log_handler)
         self._log_handler.close()
 
     def write(self, result: IterationResult) -> None:
         """Put an iteration on disk: its row is complete and flushed when this returns."""
-        self._write_row(result.row)
-        for name, value in result.row.items():
+        for name, value in self._rows.write(result.row).items():
             if value is not None:
                 self._tensorboard.add_scalar(_tag(name), value, result.number)
         self._tensorboard.flush()
@@ -149,13 +134,6 @@ class RunLogger:
         path = self.folder / "nan_dump.npz"
         write_arrays(path, arrays)
         return path
-
-    def _write_row(self, row: Mapping[str, float | None]) -> None:
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._csv, list(row), restval="")
-            self._writer.writeheader()
-        self._writer.writerow(row)
-        self._csv.flush()
 
     def _write_status(self, state: str) -> None:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths
+from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths, is_term
 
 
 class LaneLog:
@@ -56,17 +56,24 @@ class LaneLog:
         self._reward[row] = reward[:lanes]
         self._terminal[row] = terminal[:lanes]
         if self._sparse is not None:
-            self._sparse[row] = info["sparse_reward"][:lanes]
+            self._sparse[row] = self._told(info, "sparse_reward")
         if self._record_terms:
-            self._record_info(row, info)
+            for name in filter(is_term, info):
+                if name not in self._terms:
+                    self._terms[name] = self._ring()
+            for name, ring in self._terms.items():
+                ring[row] = self._told(info, name)
 
-    def _record_info(self, row: int, info: Mapping[str, NDArray[Any]]) -> None:
-        """Note the terms of a step; a term that this step does not name is 0."""
-        for name in filter(is_term, info):
-            if name not in self._terms:
-                self._terms[name] = self._ring()
-        for name, ring in self._terms.items():
-            ring[row] = info[name][: self._num_lanes] if name in info else 0.0
+    def _told(self, info: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any] | float:
+        """An entry of `info`, (lanes,); 0 where this step does not name it."""
+        return info[name][: self._num_lanes] if name in info else 0.0
+
+    @property
+    def last_rewards(self) -> list[tuple[str, FloatArray]]:
+        """What the last step paid, dense and, where there is one, sparse: names and (lanes,) each."""
+        row = (self.num_steps - 1) % self._size
+        sparse = [] if self._sparse is None else [("sparse_reward", np.asarray(self._sparse[row]))]
+        return [("reward", np.asarray(self._reward[row])), *sparse]
 
     def paths(self, lanes: IndexArray, tasks: IndexArray, length: IndexArray, end: IndexArray) -> Paths:
         """The `length` steps of each of `lanes` before step number `end`, as episodes of `tasks`; (lanes,) each."""
@@ -92,8 +99,3 @@ class LaneLog:
             sparse_reward=None if self._sparse is None else cut(self._sparse),
             terms={name: cut(ring) for name, ring in self._terms.items()},
         )
-
-
-def is_term(name: str) -> bool:
-    """Whether an entry of `info` is a number to report: a term of the reward, a speed, a success."""
-    return name.startswith("reward_") or name in ("velocity", "success")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rlkit.core.protocols import Agent
@@ -15,11 +17,20 @@ from rlkit.util.errors import RunError
 from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths, Start
 
 FREE = -1  # job of a lane that runs no episode
+RECENT_EPISODES = 100  # of which most must not diverge
+FEW_DIVERGED = 10  # so many may always
 REFILL_SHARE = 0.2  # of the busy lanes, which end before others begin: to begin costs about as much as a step
 
 
 class PathSampler:
-    """Rolls out whole episodes; nothing is kept from one call to the next."""
+    """Rolls out whole episodes.
+
+    Where the simulation diverges (`info["diverged"]`) an episode is cut before the broken step; one that has no step
+    left begins anew.
+
+    Attributes:
+        num_diverged: how many episodes diverged since `seed`.
+    """
 
     def __init__(self, env: LaneEnv, agent: Agent, *, record_terms: bool = False) -> None:
         """`env` does not reset by itself; `agent` acts; `record_terms` keeps what `info` names beside the reward."""
@@ -27,9 +38,12 @@ class PathSampler:
         self.agent = agent
         self.record_terms = record_terms
         self.max_path_length = env.max_path_length
+        self.num_diverged = 0
+        self._diverged: deque[bool] = deque(maxlen=RECENT_EPISODES)
 
     def seed(self, env_seed: int) -> None:
         """Seed the resets of the environment, starting no episode."""
+        self.num_diverged = 0
         self.env.reset(seed=env_seed, options={"reset_mask": np.zeros(self.env.num_envs, dtype=bool)})
 
     def run(
@@ -46,6 +60,9 @@ class PathSampler:
         Yields:
             The episodes that ended since the last ones, with their jobs. Until the run is over, torch keeps to one
             thread.
+
+        Raises:
+            RunError: an action, observation or reward is not finite, or most episodes diverge.
         """
         with one_torch_thread():
             new = start(self.env.num_envs)
@@ -53,9 +70,27 @@ class PathSampler:
                 return
             lanes = _Lanes(self.env, self.agent, generator, new, record_terms=self.record_terms)
             while lanes.num_busy:
-                ended = lanes.step_until_some_end()
-                yield lanes.job[ended], lanes.take(ended)
-                lanes.begin(start(lanes.num_free))
+                ended, diverged = lanes.step_until_some_end()
+                self._count_diverged(diverged)
+                ended = lanes.begin_empty_anew(ended)
+                if ended.size:
+                    yield lanes.job[ended], lanes.take(ended)
+                    lanes.begin(start(lanes.num_free))
+
+    def _count_diverged(self, diverged: NDArray[np.bool_]) -> None:
+        """Take note of which of the episodes that just ended diverged, (episodes,).
+
+        Raises:
+            RunError: most of the last ones did.
+        """
+        self.num_diverged += int(diverged.sum())
+        self._diverged.extend(diverged.tolist())
+        count, episodes = sum(self._diverged), len(self._diverged)
+        if diverged.any() and count > max(FEW_DIVERGED, episodes / 2):
+            raise RunError(
+                f"the simulation diverges: in {count} of the last {episodes} episodes its state was no longer finite;"
+                " check the environment's dynamics, time step and range of actions"
+            )
 
     def sample(
         self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None
@@ -117,14 +152,16 @@ class _Lanes:
         mask[lanes] = True
         self._env.set_tasks(new.tasks, lanes=lanes)
         self._log.obs[lanes] = self._env.reset(options={"reset_mask": mask})[0][lanes]
+        self._require_finite("first observation", self._log.obs[lanes], lanes)
 
-    def step_until_some_end(self) -> IndexArray:
-        """Step the busy lanes until REFILL_SHARE of them, at least one, have ended; returns which."""
+    def step_until_some_end(self) -> tuple[IndexArray, NDArray[np.bool_]]:
+        """Step the busy lanes until REFILL_SHARE of them, at least one, have ended: which, and which diverged."""
         env, width = self._env, len(self.job)
         lanes = np.flatnonzero(self.job != FREE)
         busy = slice(width) if len(lanes) == width else lanes  # a slice makes no copies
         act = self._actor.for_z(self._z[torch.from_numpy(lanes)], self._generator)
         goes_on = np.ones(len(lanes), dtype=bool)
+        no_lane, diverged = (np.zeros(num, dtype=bool) for num in (env.num_envs, len(lanes)))
         enough = max(1, int(len(lanes) * REFILL_SHARE))
         while True:
             actions = act(self._log.obs[busy])
@@ -133,13 +170,28 @@ class _Lanes:
             next_obs, reward, terminated, truncated, info = env.step(self._actions)
             self._log.record(self._actions, next_obs, reward, terminated, info)
             self._require_finite("observation", self._log.obs[busy], lanes)
+            for name, values in self._log.last_rewards:
+                self._require_finite(name, values[busy], lanes)
             self._length[busy] += goes_on
             over = (terminated | truncated)[busy]
             if over.any():
+                broken = info.get("diverged", no_lane)[busy].astype(bool) & goes_on
                 self._end[lanes[goes_on & over]] = self._log.num_steps
+                self._end[lanes[broken]] -= 1  # what the broken step led to is not kept
+                self._length[lanes[broken]] -= 1
+                diverged |= broken
                 goes_on &= ~over
                 if (~goes_on).sum() >= enough:
-                    return np.asarray(lanes[~goes_on])
+                    return np.asarray(lanes[~goes_on]), diverged[~goes_on]
+
+    def begin_empty_anew(self, lanes: IndexArray) -> IndexArray:
+        """Of `lanes`, which have ended, begin those anew that have no step; returns the others."""
+        empty = lanes[self._length[lanes] == 0]
+        if empty.size:
+            again = Start(self.job[empty], self._tasks[empty], self._z[torch.from_numpy(empty)])
+            self.job[empty] = FREE
+            self.begin(again)
+        return np.asarray(np.setdiff1d(lanes, empty))
 
     def take(self, lanes: IndexArray) -> Paths:
         """The episodes that `lanes` have ended; the lanes are free then."""
@@ -153,7 +205,7 @@ class _Lanes:
             RunError: with task, step and values.
         """
         if not np.isfinite(values).all():
-            row = np.flatnonzero(~np.isfinite(values).all(axis=1))[0]
+            row = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0]
             lane = lanes[row]
             place = f"task {self._tasks[lane]}, step {self._length[lane] + 1}"
             raise RunError(f"{what} not finite in {place}: {values[row].tolist()}")

@@ -59,10 +59,12 @@ class Paths(NamedTuple):
 
 
 def join_paths(pieces: Sequence[Paths]) -> Paths:
-    """The episodes of all pieces, one after the other, padded to the longest piece."""
+    """The episodes of all pieces, one after the other, padded to the longest piece.
+
+    A term that a piece does not know is 0 in it: the environment had not told it yet.
+    """
     if len(pieces) == 1:
         return pieces[0]
-    first = pieces[0]
     ends = np.cumsum([len(paths.length) for paths in pieces])
     steps = max(paths.reward.shape[1] for paths in pieces)
 
@@ -79,9 +81,17 @@ def join_paths(pieces: Sequence[Paths]) -> Paths:
         task=np.concatenate([paths.task for paths in pieces]),
         length=np.concatenate([paths.length for paths in pieces]),
         **{name: field(name) for name in ("obs", "action", "reward", "next_obs", "terminal")},
-        sparse_reward=None if first.sparse_reward is None else field("sparse_reward"),
-        terms={name: joined([paths.terms[name] for paths in pieces]) for name in first.terms},
+        sparse_reward=None if pieces[0].sparse_reward is None else field("sparse_reward"),
+        terms={
+            name: joined([paths.terms.get(name, np.zeros_like(paths.reward)) for paths in pieces])
+            for name in dict.fromkeys(name for paths in pieces for name in paths.terms)
+        },
     )
+
+
+def is_term(name: str) -> bool:
+    """Whether an entry of `info` is a number to report: a term of the reward, a speed, a success."""
+    return name.startswith("reward_") or name in ("velocity", "success")
 
 
 class Batch(NamedTuple):
@@ -118,7 +128,7 @@ class LaneEnv(Protocol):
 
     @property
     def has_sparse_reward(self) -> bool:
-        """Whether `info["sparse_reward"]` is given."""
+        """Whether `info["sparse_reward"]` counts; where a step does not name it, it is 0."""
 
     def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
         """Put `lanes` into the tasks `indices`."""

@@ -25,6 +25,8 @@ def test_a_repeated_task_waits_for_its_next_turn(tasks, waves):
 class Recorder:
     """Every part of the algorithm at once: writes down what is asked of it."""
 
+    num_diverged = 3
+
     def __init__(self):
         self.calls = []
         self.test_returns = itertools.count(1.0)
@@ -125,7 +127,9 @@ def test_the_rows_count_and_name_what_the_reference_does():
     assert rows[0]["AverageReturn_all_train_tasks"] == 2.0
     assert rows[0]["AverageTrainReturn_all_train_tasks"] == 7.0
     names = list(rows[0])
-    assert names[-4:] == ["AverageReturn", *(f"Test Return Trajectory {n}" for n in (1, 2, 3))]
+    paths = [f"Test Return Trajectory {n}" for n in (1, 2, 3)]
+    assert names[-5:] == ["AverageReturn", *paths, "Number of diverged episodes"]
+    assert [row["Number of diverged episodes"] for row in rows] == [3 * 3, 2 * 3]  # the first with the initial pool
     times = [
         "Train Time (s)",
         "(Previous) Eval Time (s)",

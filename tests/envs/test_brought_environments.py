@@ -16,8 +16,7 @@ OLD, MODERN = "brought:OldContract", "brought:Modern"
 
 
 @pytest.fixture(autouse=True)
-def _module_and_a_registry_of_their_own(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+def _a_registry_of_their_own(monkeypatch):
     monkeypatch.setattr(registry, "_registered", {})
 
 
@@ -159,10 +158,11 @@ def test_gymnasium_environment_with_its_own_limit(build, vectorization):
 def test_a_copy_that_diverges_ends(build):
     env = build(MODERN, 2)
     first, _ = env.reset(seed=0)
-    observations, rewards, terminations, _, info = env.step(np.array([[1.0], [0.5]]))
+    observations, rewards, terminations, truncations, info = env.step(np.array([[1.0], [0.5]]))
     np.testing.assert_array_equal(observations, first)
     assert rewards.tolist() == [0, 1]
-    assert terminations.tolist() == info["diverged"].astype(bool).tolist() == [True, False]
+    assert truncations.tolist() == info["diverged"].astype(bool).tolist() == [True, False]
+    assert not terminations.any()
 
 
 def test_next_step_autoreset_and_single_environment():

@@ -170,3 +170,70 @@ class BrokenEnv(FakeEnv):
 def test_what_is_not_finite_stops_with_its_place(env, agent, message):
     with pytest.raises(RunError, match=message):
         list(PathSampler(env, agent).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))
+
+
+class DivergingEnv(FakeEnv):
+    """The simulation of task 3 breaks in its second step, that of task 4 in the first of a lane's first episode."""
+
+    def step(self, actions):
+        live = ~self.done
+        observations, rewards, terminated, truncated, info = super().step(actions)
+        breaks = (self.lane_tasks == 3) & (self.steps == 2) | (self.lane_tasks == 4) & (self.episodes == 1)
+        diverged = live & breaks
+        self.done |= diverged
+        truncated = truncated | (breaks & self.done)
+        return observations, np.where(diverged, 99.0, rewards), terminated, truncated, {**info, "diverged": diverged}
+
+
+@pytest.mark.parametrize("num_envs", [1, 2, 4])
+def test_a_broken_step_is_not_kept(num_envs):
+    sampler = PathSampler(DivergingEnv(num_envs, max_path_length=4), FakeAgent())
+    sampler.seed(0)
+    three, two, four = one_by_one(sampler.sample(np.array([3, 2, 4]), torch.zeros(3, 1), None))
+    assert three["reward"].tolist() == [3]
+    assert three["next_obs"][:, 1].tolist() == [1]
+    assert three["terminal"].tolist() == [0]
+    assert two["reward"].tolist() == [2] * 4
+    assert four["reward"].tolist() == [4] * 4  # begun anew where nothing was left of it
+    assert sampler.num_diverged == (2 if num_envs > 2 else 1)  # the first episode of task 4's lane may be another's
+    sampler.seed(0)
+    assert sampler.num_diverged == 0
+
+
+def test_some_divergences_are_borne_and_most_are_not():
+    sampler = PathSampler(DivergingEnv(4, max_path_length=4), FakeAgent())
+    list(sampler.sample(np.array([3] * 10 + [2] * 90), torch.zeros(100, 1), None))
+    list(sampler.sample(np.array([3] * 50), torch.zeros(50, 1), None))
+    with pytest.raises(RunError, match=r"in 51 of the last 100 episodes"):
+        list(sampler.sample(np.array([3]), torch.zeros(1, 1), None))
+
+
+class UnpaidEnv(FakeEnv):
+    def step(self, actions):
+        observations, rewards, *ends, info = super().step(actions)
+        return observations, np.where(rewards == 4, np.nan, rewards), *ends, info
+
+
+class OverflowingEnv(FakeEnv):
+    def step(self, actions):
+        *outcome, info = super().step(actions)
+        return *outcome, {**info, "sparse_reward": np.where(self.lane_tasks == 4, -np.inf, 0.0)}
+
+
+class LostEnv(FakeEnv):
+    def reset(self, *, seed=None, options=None):
+        observations, info = super().reset(seed=seed, options=options)
+        return np.where(self.lane_tasks[:, None] == 7, np.nan, observations), info
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (UnpaidEnv(4), r"^reward not finite in task 4, step 1: nan"),
+        (OverflowingEnv(4), r"^sparse_reward not finite in task 4, step 1: -inf"),
+        (LostEnv(4), r"^first observation not finite in task 7, step 1: "),
+    ],
+)
+def test_rewards_and_starts_that_are_not_finite_stop_too(env, message):
+    with pytest.raises(RunError, match=message):
+        list(PathSampler(env, FakeAgent()).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))

@@ -25,3 +25,11 @@ def test_rows_are_episodes():
     assert chosen.sparse_reward is None
     assert chosen.returns(sparse=False).tolist() == [4, 6]
     assert join_paths([chosen, chosen]).sparse_reward is None
+
+
+def test_a_term_that_a_piece_does_not_know_is_0_in_it():
+    late = make_paths([1], 2)._replace(terms={"success": np.ones((1, 2), dtype=np.float32)})
+    for pieces, expected in (([make_paths([0], 3), late], [0, 1]), ([late, make_paths([0], 3)], [1, 0])):
+        joined = join_paths(pieces)
+        assert joined.terms["success"][:, 0].tolist() == expected
+        assert joined.terms["success"][:, 2].tolist() == [0, 0]

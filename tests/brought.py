@@ -67,3 +67,76 @@ class Modern(gymnasium.Env):
 
     def render(self):
         return np.full((64, 64, 3), self.index, dtype=np.uint8)
+
+
+class Field(gymnasium.Env):
+    """A point on a line that its action moves by up to 1, paid minus the distance to its task; 10 steps."""
+
+    action_space = Box(-3.0, 3.0, (1,), np.float32)
+    observation_space = Box(-np.inf, np.inf, (1,), np.float64)
+    horizon = 10
+
+    def __init__(self, n_tasks=2):
+        self.tasks = np.linspace(-1, 1, n_tasks).tolist()
+
+    def reset_task(self, index):
+        self.goal = self.tasks[index]
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at, self.steps = self.np_random.uniform(-1, 1), 0
+        return np.array([self.at]), {}
+
+    def step(self, action):
+        self.at += float(action[0]) / 3
+        self.steps += 1
+        return self.outcome()
+
+    def outcome(self):
+        return np.array([self.at]), -abs(self.at - self.goal), False, self.steps >= self.horizon, {}
+
+
+class LateKeys(Field):
+    """Tells of a success in the step that has it alone, from its 60th reset on; pays a sparse reward likewise."""
+
+    resets = 0
+
+    def reset(self, *, seed=None, options=None):
+        LateKeys.resets += 1
+        return super().reset(seed=seed, options=options)
+
+    def outcome(self):
+        *outcome, _ = super().outcome()
+        late = LateKeys.resets >= 60 and self.steps == 3
+        return *outcome, {"success": True, "sparse_reward": 1.0} if late else {}
+
+
+class Fragile(Field):
+    """Breaks where it goes beyond `limit`: its state is no number then."""
+
+    def __init__(self, n_tasks=2, limit=3.0):
+        super().__init__(n_tasks)
+        self.limit = limit
+
+    def step(self, action):
+        outcome = super().step(action)
+        if abs(self.at) > self.limit:
+            self.at = np.nan
+            return self.outcome()
+        return outcome
+
+
+class Unpaid(Field):
+    """Is paid no number."""
+
+    def outcome(self):
+        observation, _, *rest = super().outcome()
+        return observation, np.nan, *rest
+
+
+class UnpaidSparsely(Field):
+    """Is paid a sparse reward that is infinite."""
+
+    def outcome(self):
+        *outcome, _ = super().outcome()
+        return *outcome, {"sparse_reward": np.inf}

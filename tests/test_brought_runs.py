@@ -1,0 +1,115 @@
+"""Whole runs on environments that others wrote."""
+
+import csv
+import json
+
+import brought
+import pytest
+from click.testing import CliRunner
+
+from launch_experiment import main
+
+SETTINGS = {
+    "n_train_tasks": 4,
+    "n_eval_tasks": 2,
+    "net_size": 16,
+    "encoder_size": 16,
+    "seed": 1,
+    "env_params": {"n_tasks": 6},
+    "algo_params": {
+        "num_iterations": 6,
+        "num_initial_steps": 20,
+        "num_steps_prior": 20,
+        "num_steps_posterior": 0,
+        "num_extra_rl_steps_posterior": 20,
+        "num_tasks_sample": 2,
+        "num_train_steps_per_itr": 2,
+        "meta_batch": 2,
+        "batch_size": 8,
+        "embedding_batch_size": 8,
+        "embedding_mini_batch_size": 8,
+        "num_evals": 1,
+        "num_steps_per_eval": 30,
+        "max_path_length": 10,
+    },
+    "util_params": {"use_gpu": False, "plots": False},
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    """`config(class_name, **changes)`: a tiny experiment's file."""
+
+    def write(class_name, **env_params):
+        util = {**SETTINGS["util_params"], "base_log_dir": str(tmp_path / "output")}
+        env_params = {**SETTINGS["env_params"], **env_params}
+        tree = {**SETTINGS, "env_name": f"brought:{class_name}", "util_params": util, "env_params": env_params}
+        (tmp_path / "config.json").write_text(json.dumps(tree))
+        return tmp_path / "config.json"
+
+    return write
+
+
+def launch(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def rows_of(folder):
+    with (folder / "progress.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(folder):
+    return [{name: cell for name, cell in row.items() if "(s)" not in name} for row in rows_of(folder)]
+
+
+@pytest.fixture
+def _few_resets(monkeypatch):
+    monkeypatch.setattr(brought.LateKeys, "resets", 0)
+
+
+@pytest.mark.usefixtures("_few_resets")
+def test_a_key_that_comes_late_makes_a_column_and_counts_0_before(config, tmp_path):
+    result = launch(config("LateKeys"), "--name", "run")
+    assert result.exit_code == 0, result.output
+    successes = [float(row["Test success"]) for row in rows_of(tmp_path / "output/brought.LateKeys/run")]
+    assert successes[0] == 0
+    assert successes[-1] == 1
+
+
+@pytest.mark.usefixtures("_few_resets")
+def test_a_sparse_reward_may_be_given_only_where_it_is_not_zero(config, tmp_path):
+    result = launch(config("LateKeys"), "--name", "run", "--set", "algo_params.sparse_rewards=true")
+    assert result.exit_code == 0, result.output
+    returns = [float(row["AverageReturn"]) for row in rows_of(tmp_path / "output/brought.LateKeys/run")]
+    assert returns[0] == 0
+    assert returns[-1] == 1
+
+
+def test_a_divergence_is_counted_said_and_no_end_of_the_task(config, tmp_path):
+    result = launch(config("Fragile"), "--name", "run")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "output/brought.Fragile/run"
+    counts = [int(row["Number of diverged episodes"]) for row in rows_of(folder)]
+    assert sum(counts) > 0
+    for number, count in enumerate(counts):
+        line = next(line for line in result.output.splitlines() if line.startswith(f"iteration {number + 1}/"))
+        assert (f"| {count} episodes diverged" in line) == (count > 0)
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.05])
+def test_a_run_most_of_whose_episodes_diverge_stops(config, limit):
+    result = launch(config("Fragile", limit=limit), "--name", "run")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert result.output.splitlines()[-1].startswith("error: the simulation diverges: in 1")
+
+
+@pytest.mark.parametrize(
+    ("class_name", "what", "sparse"),
+    [("Unpaid", "reward", "false"), ("UnpaidSparsely", "sparse_reward", "true")],
+)
+def test_a_reward_that_is_not_finite_stops_the_run(config, class_name, what, sparse):
+    result = launch(config(class_name), "--name", "run", "--set", f"algo_params.sparse_rewards={sparse}")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith(f"error: {what} not finite in task 0, step 1: ")
