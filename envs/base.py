@@ -34,10 +34,11 @@ RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 
 class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     """N lanes of one task family; lane i acts in task `lane_tasks[i]` of `tasks`.
 
-    Actions are in [-1, 1] per dimension (clipped); the family scales them to its own range. An episode ends by
-    the family's own termination, or is truncated after `max_path_length` steps or where the simulation diverges. A
-    lane that has ended is frozen until its reset: it is not simulated, its reward is 0. With `AutoresetMode.NEXT_STEP` (gymnasium's default)
-    the next `step` resets it; with `AutoresetMode.DISABLED` the caller does, by `reset(options={"reset_mask": ...})`.
+    Actions are in [-1, 1] per dimension (clipped); the family scales them to its own range. An episode ends by the
+    family's own termination, or is truncated after `max_path_length` steps or where the simulation diverges. A lane
+    that has ended is frozen until its reset: it is not simulated, its reward is 0. With `AutoresetMode.NEXT_STEP`
+    (gymnasium's default) the next `step` resets it; with `AutoresetMode.DISABLED` the caller does, by
+    `reset(options={"reset_mask": ...})`.
 
     Attributes:
         tasks: the task set, by index.
