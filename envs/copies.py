@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from envs.base import BoolArray, EnvClass, FloatArray, Frame, IndexArray, Info, MetaEnv, Rng
 from envs.family import DEFAULT_TASK_SEED
 from envs.task_copy import TERMINATED, TRUNCATED, TaskCopy
+from envs.worker import make_in_worker
 
 VECTORIZATIONS: dict[str, Callable[..., SyncVectorEnv | AsyncVectorEnv]] = {
     "sync": SyncVectorEnv,
@@ -69,7 +71,8 @@ class CopiesEnv(MetaEnv):
             num_envs, max_path_length=max_path_length, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
         self._copies = VECTORIZATIONS[vectorization](
-            [partial(self._make_copy, self._params)] * num_envs, autoreset_mode=AutoresetMode.DISABLED
+            [partial(make_in_worker, partial(self._make_copy, self._params), os.getpid())] * num_envs,
+            autoreset_mode=AutoresetMode.DISABLED,
         )
         self._observations = np.zeros((num_envs, self.observation_dim))
         self._all_have_observed = False

@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import brought
 import pytest
@@ -9,6 +14,7 @@ from click.testing import CliRunner
 
 from launch_experiment import main
 
+ROOT = Path(__file__).parent.parent
 SETTINGS = {
     "n_train_tasks": 4,
     "n_eval_tasks": 2,
@@ -113,3 +119,45 @@ def test_a_reward_that_is_not_finite_stops_the_run(config, class_name, what, spa
     result = launch(config(class_name), "--name", "run", "--set", f"algo_params.sparse_rewards={sparse}")
     assert result.exit_code == 1
     assert result.output.splitlines()[-1].startswith(f"error: {what} not finite in task 0, step 1: ")
+
+
+def end_of_a_run_of_processes(config_path, sent=None, to_all=False):
+    """Exit code and output of a launcher whose copies are processes; returns when all of them are gone."""
+    command = [sys.executable, str(ROOT / "launch_experiment.py"), str(config_path), "--name", "run"]
+    iterations = "algo_params.num_iterations=" + ("2" if sent is None else "1000")
+    process = subprocess.Popen(
+        [*command, "--set", iterations],
+        cwd=Path(__file__).parent,  # where the environment's module is
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,  # which every process of the run keeps open while it lives
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        if sent is not None:
+            assert any(line.startswith("iteration 1/") for line in process.stdout)
+            (os.killpg if to_all else os.kill)(process.pid, sent)
+        output, _ = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, output
+
+
+@pytest.mark.parametrize(
+    ("sent", "to_all", "code"),
+    [
+        (None, False, 0),
+        (signal.SIGTERM, False, 0),
+        (signal.SIGINT, False, 130),
+        (signal.SIGINT, True, 130),  # a terminal sends it to all
+        (signal.SIGKILL, False, -signal.SIGKILL),
+    ],
+)
+def test_processes_of_copies_end_with_the_run(config, sent, to_all, code):
+    ended, output = end_of_a_run_of_processes(config("Field", vectorization="async"), sent, to_all)
+    assert ended == code, output
+    if sent != signal.SIGKILL:
+        assert "Traceback" not in output
+        assert (f"stopped by {sent.name}; go on with" if sent else "results ") in output.splitlines()[-1]

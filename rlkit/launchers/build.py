@@ -13,7 +13,7 @@ from rlkit.launchers.lanes import make_lanes
 if TYPE_CHECKING:
     import torch
 
-    from envs import Task
+    from envs import MetaEnv, Task
     from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm
     from rlkit.data_management.experience import Experience
     from rlkit.torch.sac.trainer import Trainer
@@ -29,6 +29,12 @@ class Parts(NamedTuple):
     training_step: TrainingStep
     experience: Experience
     tasks: list[Task]
+    envs: tuple[MetaEnv, MetaEnv]
+
+    def close(self) -> None:
+        """Close the environments, whose copies may be processes."""
+        for env in self.envs:
+            env.close()
 
 
 def build(config: Config, *, device: torch.device, display: Display, stop: StopSignal) -> Parts:
@@ -103,4 +109,4 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
         display=display,
         stop=stop,
     )
-    return Parts(algorithm, trainer, training_step, experience, env.tasks)
+    return Parts(algorithm, trainer, training_step, experience, env.tasks, (env, eval_env))

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,8 +63,11 @@ def train(
     display = ConsoleDisplay(config.algo_params.num_iterations)
     device = choose_device(util.use_gpu, util.gpu_id, display.say)
     prepare_device(device, util.precision, util.num_threads, display.say)
-    with StopSignal() as stop, explain_memory():
-        parts = build(config, device=device, display=display, stop=stop)
+    with (
+        StopSignal() as stop,
+        explain_memory(),
+        closing(build(config, device=device, display=display, stop=stop)) as parts,
+    ):
         folder = resume or create_folder(config, name)
         with RunLock(folder.path):
             if resume is None:
