@@ -46,7 +46,7 @@ class TaskFamily(MetaEnv):
             randomize_tasks: draw tasks at random; otherwise take the family's evenly spaced set, in order.
             task_seed: seed of the draw; the tasks depend on nothing else.
             tasks: take these tasks instead of drawing any.
-            num_threads: worker threads of a family with physics; 0 takes every logical CPU.
+            num_threads: worker threads of a family with physics; 0 takes every CPU that the process may use.
             kwargs: as `MetaEnv`.
 
         Raises:

@@ -9,6 +9,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.cpus import usable_cpus
+
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 BAD_STATE = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
@@ -41,11 +43,11 @@ class BatchedPhysics:
         Args:
             model: template; copied, so later edits of it change nothing here.
             num_sims: number of simulations.
-            num_threads: worker threads; 0 takes every logical CPU.
+            num_threads: worker threads; 0 takes every CPU that the process may use.
             fields: names of `mjData` fields to read through `field` (they cost a copy per step).
             per_sim_params: names of `mjModel` fields that differ between simulations, written through `param`.
         """
-        self._batch = mjbatch.Batch(model, num_sims, num_threads)
+        self._batch = mjbatch.Batch(model, num_sims, num_threads or usable_cpus())
         self._state = self._batch.bind("state")
         self.qpos: FloatArray = self._batch.bind("qpos")
         self.qvel: FloatArray = self._batch.bind("qvel")

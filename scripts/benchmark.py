@@ -81,6 +81,7 @@ def main(
 def _device(name: str) -> torch.device:
     import torch
 
+    from envs.cpus import usable_cpus
     from rlkit.torch.pytorch_util import tune_cpu
 
     try:
@@ -89,7 +90,7 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {name}: {str(error).splitlines()[0]}") from None
     if device.type == "cpu":
-        tune_cpu()
+        tune_cpu(0, usable_cpus())
     return device
 
 

@@ -83,9 +83,10 @@ def test_seeds_come_one_after_the_other_each_with_all_arms(run_ablation, tmp_pat
 
 
 def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
+    from envs import cpus
     from rlkit.launchers import pool
 
-    monkeypatch.setattr(pool.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(cpus, "usable_cpus", lambda: 8)
     assert pool.thread_settings(1) == []
     assert pool.thread_settings(3) == ["util_params.num_threads=2"]
     assert pool.thread_settings(20) == ["util_params.num_threads=1"]

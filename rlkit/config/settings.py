@@ -151,7 +151,7 @@ class UtilParams(Section):
     base_log_dir: str = Field("output", min_length=1)  # results go to base_log_dir/[ENV]/[EXP]
     use_gpu: bool = True  # falls back to the CPU, saying so, where there is no CUDA device
     gpu_id: int = Field(0, ge=0)
-    num_threads: int = Field(0, ge=0)  # CPU threads of torch and of the physics; 0: all
+    num_threads: int = Field(0, ge=0)  # CPU threads of torch and of the physics; 0: all that the job may use
     checkpoint_interval: int = Field(1, ge=0)  # iterations from one checkpoint to the next; 0: none, no resume
     keep_checkpoints: int = Field(2, ge=1)  # how many of the newest stay on disk
     on_nan: Literal["stop", "continue"] = "stop"  # when a loss is not finite; stop dumps the batch for debugging

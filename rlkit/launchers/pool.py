@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import tempfile
 import time
@@ -46,7 +45,9 @@ def thread_settings(jobs: int) -> list[str]:
     """Have each of several runs at a time keep to its share of the CPU."""
     if jobs == 1:
         return []
-    return [f"util_params.num_threads={max(1, (os.cpu_count() or 1) // jobs)}"]
+    from envs.cpus import usable_cpus  # here, as it brings mujoco
+
+    return [f"util_params.num_threads={max(1, usable_cpus() // jobs)}"]
 
 
 def execute_all(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from envs import MetaEnv
+from envs.cpus import usable_cpus
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
@@ -75,7 +76,7 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
         raise UserError(f"{folder}: no such folder")
     config = load_config(config_path or folder / VARIANT_FILE, overrides)
     agent = load_experiment(folder, config=config).agent
-    tune_cpu(config.util_params.num_threads)
+    tune_cpu(config.util_params.num_threads, usable_cpus())
     saved_tasks = read_json(folder / TASKS_FILE)
     tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
     return Run(config, agent, _iteration(folder), tasks)

@@ -51,6 +51,7 @@ def train(
         RunError: the run cannot go on.
         StopRequested: SIGINT or SIGTERM came; the run can be resumed.
     """
+    from envs.cpus import usable_cpus
     from rlkit.launchers.build import build
     from rlkit.launchers.display import ConsoleDisplay
     from rlkit.runs.folder import check_tasks, create_folder, describe_run
@@ -62,7 +63,7 @@ def train(
     util = config.util_params
     display = ConsoleDisplay(config.algo_params.num_iterations)
     device = choose_device(util.use_gpu, util.gpu_id, display.say)
-    prepare_device(device, util.precision, util.num_threads, display.say)
+    prepare_device(device, util.precision, util.num_threads, usable_cpus(), display.say)
     with (
         StopSignal() as stop,
         explain_memory(),

@@ -19,25 +19,27 @@ KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESH
 KEPT_HEAP_BYTES = 256 * 2**20
 
 
-def tune_cpu(num_threads: int = 0) -> None:
-    """Set the number of threads (0: leave it) and take the fastest exact float32 path of this CPU."""
-    if num_threads:
-        torch.set_num_threads(num_threads)
+def tune_cpu(num_threads: int, num_cpus: int) -> None:
+    """Set the number of threads (0: torch's own, but at most `num_cpus`) and take the fastest exact float32 path."""
+    torch.set_num_threads(num_threads or min(torch.get_num_threads(), num_cpus))
     keep_freed_memory()
     use_fast_float32_products()
 
 
-def prepare_device(device: torch.device, precision: str, num_threads: int, say: Callable[[str], None]) -> None:
+def prepare_device(
+    device: torch.device, precision: str, num_threads: int, num_cpus: int, say: Callable[[str], None]
+) -> None:
     """Set torch up for a run: threads, memory, and the arithmetic of matrix products.
 
     Args:
         device: where the run trains.
         precision: "float32" is exact on every device; "tf32" allows a GPU its 19-bit products, and is float32 on a
             CPU; "bf16" is for the training step to apply.
-        num_threads: CPU threads, 0 for all.
+        num_threads: CPU threads, 0 for all that count.
+        num_cpus: CPUs that the process may use.
         say: is told where a choice costs time on this machine.
     """
-    tune_cpu(num_threads)
+    tune_cpu(num_threads, num_cpus)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     elif precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
