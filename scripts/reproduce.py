@@ -9,22 +9,22 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Column, Table
 
-from reproduction.collect import collect
-from reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
-from reproduction.figures import draw_figures
-from reproduction.machine import gpu_name, note_session
-from reproduction.overview import overview
-from reproduction.page import render
-from reproduction.plan import Places, plan_run, plans, seeds_beside
-from reproduction.results import read_all, read_result
 from rlkit.launchers.pool import execute_all, thread_settings
 from rlkit.launchers.runs import ROOT, Run
+from rlkit.reproduction.collect import collect, gpu_name, note_session
+from rlkit.reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
+from rlkit.reproduction.figures import draw_figures
+from rlkit.reproduction.page import LIST_HEAD, list_rows, render
+from rlkit.reproduction.plan import Places, Plan, plan_of, plan_run, plans, seeds_beside
+from rlkit.reproduction.results import read_all, read_result
 from rlkit.util.command import Command, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import replacing
@@ -41,6 +41,17 @@ PRINTED_WIDTH = 160  # where there is no terminal
 )
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:ID]", help="What to train on.")
 @click.option("--budget-minutes", type=click.FloatRange(min=0), metavar="M", help="Then stop, to be resumed later.")
+@click.option(
+    "--collect",
+    "collected",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="EXP_DIR",
+    help="Keep what this finished run of an experiment's config came to, wherever it lies; repeatable.",
+)
+@click.option(
+    "--cpu-minutes", type=click.FloatRange(min=0), metavar="M", help="Processor time of the one run of --collect."
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
 @click.option(
     "--output",
@@ -56,6 +67,8 @@ def main(
     seeds: int | None,
     device: str,
     budget_minutes: float | None,
+    collected: tuple[Path, ...],
+    cpu_minutes: float | None,
     jobs: int,
     output: Path,
 ) -> int:
@@ -63,15 +76,27 @@ def main(
     places = Places(output, RESULTS, PAGE)
     experiments = choose(names, device)
     if only_list:
-        chosen = experiments if names else EXPERIMENTS
-        Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(overview(chosen, seeds, places))
+        show(EXPERIMENTS if not names else experiments, seeds, places)
         return 0
+    if cpu_minutes is not None and len(collected) != 1:
+        raise UserError("--cpu-minutes: should come with one --collect")
     failed = []
-    if budget_minutes != 0:
+    for plan in [plan_of(folder, experiments if names else EXPERIMENTS, places) for folder in collected]:
+        is_new = collect(plan, places, cpu_minutes)
+        click.echo(f"{plan.run.folder}: {'kept' if is_new else 'kept already'} in {plan.results}")
+    if budget_minutes != 0 and not collected:
         deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
         failed = execute(experiments, seeds, device, jobs, deadline, places)
     remake(places)
     return EXIT_FAILED if failed else 0
+
+
+def show(experiments: Sequence[Experiment], seeds: int | None, places: Places) -> None:
+    """Print a row per arm."""
+    table = Table(*(Column(heading, overflow="fold") for heading in LIST_HEAD))
+    for row in list_rows(experiments, seeds, places):
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(table)
 
 
 def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
@@ -88,27 +113,40 @@ def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
     return [find_experiment(name) for name in dict.fromkeys(names)]
 
 
-def execute(
-    experiments: list[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, places: Places
-) -> list[Run]:
-    """Run what has no results yet, until the deadline; returns the runs that failed.
+def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int, places: Places) -> list[Plan]:
+    """The runs that have no results yet.
 
     Raises:
-        UserError: an experiment is too long for the device, there is no such device, or a run is in the way.
-        KeyboardInterrupt: interrupted; the runs can be resumed.
+        UserError: a run of another config is in the way, or a file of results is damaged.
     """
     wanted = []
     for plan in plans(experiments, seeds, places, tuple(thread_settings(jobs))):
         if read_result(plan) is not None:
             continue
-        if plan.experiment.device == "gpu" and device == "cpu":
-            raise UserError(f"{plan.experiment.name} is too long for a CPU; give --device cuda")
         if plan.has_run and (differences := plan.differences(plan.run.folder)):
             raise UserError(f"{plan.run.folder} is of another config: {'; '.join(differences)}; move it away")
-        wanted.append(plan.run)
+        wanted.append(plan)
+    return wanted
+
+
+def execute(
+    experiments: Sequence[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, places: Places
+) -> list[Run]:
+    """Run what has no results yet, until the deadline; returns the runs that failed.
+
+    Raises:
+        UserError: there is no such device, or a run is in the way.
+        KeyboardInterrupt: interrupted; the runs can be resumed.
+    """
+    wanted = wanted_runs(experiments, seeds, jobs, places)
+    if device == "cpu":
+        for plan in wanted:
+            if plan.experiment.device == "gpu":
+                click.echo(f"{plan.run.name}: meant for a GPU; about {plan.hours_on_cpu:.0f} h on two CPU cores")
     options = ["--cpu"] if device == "cpu" else ["--gpu", device.partition(":")[2] or "0"]
     gpu_name(device)  # the launcher would fall back to the CPU
-    return execute_all(wanted, options, jobs, deadline=deadline, began=partial(note_session, device=device))
+    runs = [plan.run for plan in wanted]
+    return execute_all(runs, options, jobs, deadline=deadline, began=partial(note_session, device=device))
 
 
 def remake(places: Places) -> None:

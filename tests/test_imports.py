@@ -23,6 +23,15 @@ ALLOWED = {  # package -> what it may import of this project
     },
     "rlkit/runs": {"rlkit.util", "rlkit.config", "rlkit.data_management", "rlkit.core", "rlkit.runs"},
     "rlkit/viz": {"rlkit.util", "rlkit.config", "rlkit.runs", "rlkit.viz"},
+    "rlkit/reproduction": {
+        "envs",
+        "rlkit.util",
+        "rlkit.config",
+        "rlkit.runs",
+        "rlkit.viz",
+        "rlkit.launchers",
+        "rlkit.reproduction",
+    },
 }
 OURS = ("envs", "rlkit", "scripts", "launch_experiment", "tests")
 

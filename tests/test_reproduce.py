@@ -40,7 +40,7 @@ class Project:
     """Two tiny experiments in folders of their own: `alone`, and `arms`, which shares the runs of `alone`."""
 
     def __init__(self, script, folder):
-        from reproduction.plan import Places
+        from rlkit.reproduction.plan import Places
 
         self.script, self.folder = script, folder
         self.places = Places(folder / "output", folder / "results", folder / "docs/results.md")
@@ -50,7 +50,7 @@ class Project:
         return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.places.output)])
 
     def plan(self, name="alone", label="", seed=0):
-        from reproduction.plan import plan_run
+        from rlkit.reproduction.plan import plan_run
 
         experiment = next(experiment for experiment in self.experiments if experiment.name == name)
         arm = next(arm for arm in experiment.arms if arm.label == label)
@@ -75,12 +75,12 @@ class Project:
 def project(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     import reproduce
-    from reproduction import experiments, plan
+    from rlkit.reproduction import experiments
 
     Arm = experiments.Arm
     tiny = (
         experiments.Experiment(
-            "alone", "One", (Arm("", "tiny"),), seeds=2, target=-6.0, anchor="-7", keeps_weights=False
+            "alone", "One", (Arm("", "tiny"),), seeds=2, target=-6.0, reached="-7", keeps_weights=False
         ),
         experiments.Experiment(
             "arms",
@@ -97,12 +97,14 @@ def project(monkeypatch, tmp_path):
     for folder in ("configs", "docs", "results"):
         (tmp_path / folder).mkdir()
     (tmp_path / "configs/other.json").write_text(json.dumps({"base": "tiny.json", "latent_size": 2}))
-    (tmp_path / "results/notes.md").write_text("about\n## alone\nReaches {alone}, {alone band}.\n")
+    (tmp_path / "results/notes.md").write_text(
+        'about\n## alone\nReaches {{ r("alone") }}, {{ r("alone", "band") }}.\n'
+    )
     monkeypatch.setattr(experiments, "EXPERIMENTS", tiny)
     monkeypatch.setattr(reproduce, "EXPERIMENTS", tiny)
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(reproduce, "PAGE", tmp_path / "docs/results.md")
-    monkeypatch.setattr(plan, "CONFIGS", tmp_path / "configs")
+    monkeypatch.setattr(experiments, "CONFIGS", tmp_path / "configs")
     project = Project(reproduce, tmp_path)
     project.change()
     return project
@@ -126,7 +128,7 @@ def error_line(result):
 
 
 def test_length_counts_whole_episodes(project):
-    from reproduction.length import env_steps_after, iterations_until
+    from rlkit.reproduction.plan import env_steps_after, iterations_until
 
     config = project.plan().config
     assert env_steps_after(config, 3) == 2 * 20 + 3 * 5 * (20 + 10)
@@ -226,7 +228,7 @@ def test_results_of_a_shorter_run_do_not_count(project):
 
 
 def test_machine_and_commit_are_kept_by_session(project):
-    from reproduction.machine import note_session
+    from rlkit.reproduction.collect import note_session
 
     plan = project.finish()
     for iterations in (0, 4, 4, 5):  # nothing was completed in the second session
@@ -247,7 +249,7 @@ def test_a_run_that_the_launcher_started_has_its_versions(project):
 
 @pytest.mark.parametrize(("rows", "limit", "kept"), [(5, 10_000, 5), (500, 2_000, 332), (500, 12, 2)])
 def test_thinning_keeps_whole_rows_evenly_with_first_and_last(project, rows, limit, kept):
-    from reproduction.collect import thinned
+    from rlkit.reproduction.collect import thinned
 
     table = b"header\n" + b"".join(b"%05d\n" % row for row in range(rows))
     thin = thinned(table, limit).splitlines()
@@ -275,8 +277,8 @@ def test_long_runs_are_thinned_and_their_totals_stay(project):
 
 def test_levels_are_those_of_this_config(project):
     """The README's figures, those of the domains for their test tasks; of 60 steps, 40 more are spent at the goal."""
-    from reproduction.levels import walking_levels
     from rlkit.config.files import load_config
+    from rlkit.reproduction.figures import walking_levels
 
     quickstart, points, sparse, small = (
         walking_levels(load_config(ROOT / f"configs/{name}.json"))
@@ -286,6 +288,81 @@ def test_levels_are_those_of_this_config(project):
     assert points == pytest.approx({"straight to the goal": -5.2, "to the centre": -15.9}, rel=0.15)
     assert sparse == pytest.approx({"straight to the goal": 13.4}, abs=0.3)
     assert small["straight to the goal"] == pytest.approx(sparse["straight to the goal"] + 40, abs=0.1)
+
+
+def collected(project, *arguments):
+    return project(*(str(argument) for argument in arguments))
+
+
+def moved(project, **which):
+    """A finished run as somebody else may have left it: elsewhere, under another name, of other threads."""
+    plan = project.finish(**which)
+    folder = project.folder / "elsewhere/mine"
+    folder.parent.mkdir()
+    plan.run.folder.rename(folder)
+    config = json.loads((folder / "variant.json").read_text())
+    config["util_params"] |= {"num_threads": 2, "plots": True, "base_log_dir": "elsewhere"}
+    (folder / "variant.json").write_text(json.dumps(config))
+    return plan, folder
+
+
+def test_a_run_that_lies_anywhere_is_collected_by_its_config(project):
+    plan, folder = moved(project, name="arms", label="other", seed=1)
+    result = collected(project, "--collect", folder, "--cpu-minutes", "7")
+    assert result.exit_code == 0, result.output
+    assert f"{folder}: kept in {plan.results}" in " ".join(result.output.split())
+    (session,) = json.loads((plan.results / "machine.json").read_text())
+    assert session["cpu_minutes"] == 7
+    assert "| other | 6k | 1 | **-6.00** |" in project.places.page.read_text()
+    assert "kept already" in collected(project, "--collect", folder).output
+
+
+def test_only_finished_runs_of_an_experiment_are_collected(project):
+    _, folder = moved(project, returns=[-3], state="interrupted")
+    assert "mine is not finished: 1 of 2 iterations" in error_line(collected(project, "--collect", folder))
+    config = json.loads((folder / "variant.json").read_text()) | {"net_size": 16}
+    (folder / "variant.json").write_text(json.dumps(config))
+    line = error_line(collected(project, "--collect", folder))
+    assert "mine is a run of no experiment; of alone it differs: net_size is 16, planned 8" in line
+    assert not (project.places.results / "alone").exists()
+
+
+def test_a_domain_that_leads_has_its_row_and_panel(project, monkeypatch):
+    from dataclasses import replace
+
+    from rlkit.reproduction import experiments
+
+    alone, *rest = project.experiments
+    project.experiments = (replace(alone, leads=True, compared_at=3_500), replace(rest[0], leads=True, order=()))
+    for module in (project.script, experiments):
+        monkeypatch.setattr(module, "EXPERIMENTS", project.experiments)
+    _, folder = moved(project, returns=[-9, -8, -7, -6, -5, -4])
+    assert collected(project, "--collect", folder, "--cpu-minutes", "5").exit_code == 0
+    page = remade(project)
+    (row,) = [line for line in page.splitlines() if line.startswith("| point-robot (`tiny`) | -6 or better: met |")]
+    assert "| -6.00 | 0.1 min | 5.0 min | 6k | **-6.50** after 4k | -7 |" in row
+    assert page.index("../results/figures/domains.png") < page.index("| domain | target")
+    assert (project.places.results / "figures/domains.png").stat().st_size < 300_000
+
+
+def test_what_was_tried_is_listed(project):
+    path = project.places.results / "tried.csv"
+    path.write_text('domain,settings,return\nant-dir,"width 128, 2 x 128 rows",192\n')
+    page = remade(project)
+    assert page.endswith("| ant-dir | width 128, 2 x 128 rows | 192 |\n")
+    assert "## Appendix: every config that was tried\n\n| domain | settings | return |\n" in page
+    path.write_text("domain,settings\nant-dir\n")
+    assert f"{path}, line 2: 1 cells, should be 2: domain, settings" in error_line(project("--budget-minutes", "0"))
+
+
+def test_a_cpu_is_told_how_long_it_will_take(project, monkeypatch):
+    started = []
+    monkeypatch.setattr(project.script, "execute_all", lambda runs, *_, **__: started.extend(runs) or [])
+    project.change(num_train_steps_per_itr=1_000_000)
+    result = project("--only", "large", "--seeds", "1")
+    assert result.exit_code == 0, result.output
+    assert "reproduce.large-s0: meant for a GPU; about 12 h on two CPU cores" in result.output
+    assert [run.name for run in started] == ["reproduce.large-s0"]
 
 
 # ---- the command line --------------------------------------------------------------------------------------
@@ -341,7 +418,8 @@ def test_without_names_the_experiments_for_the_device_run(project, monkeypatch):
         (["--device", "cuda:x"], "--device cuda:x"),
         (["--device", "cpu:0"], "--device cpu:0"),
         (["--device", "cuda:99"], "--device cuda:99"),
-        (["--only", "large"], "large is too long for a CPU; give --device cuda"),
+        (["--cpu-minutes", "3"], "--cpu-minutes: should come with one --collect"),
+        (["--collect", "nowhere"], "nowhere"),
     ],
 )
 def test_wrong_input_is_one_line(project, arguments, part):
@@ -375,10 +453,13 @@ def test_damaged_results_are_named_in_one_line(project, name, damage, part):
 @pytest.mark.parametrize(
     ("notes", "part"),
     [
-        ("## alnoe\n", "unknown heading 'alnoe'; choose one of alone, arms, arms-by-trajectory, large, Where"),
-        ("## alone\n{alnoe}", "alone: no such experiment or arm: {alnoe}"),
-        ("## alone\n{arms}", "arms of arms: same, other"),
-        ("## alone\n{alone speed}", "no such quantity or column: {alone speed}"),
+        ("## alnoe\n", "unknown heading 'alnoe'; choose one of domains, alone, arms, arms-by-trajectory, large"),
+        ('## alone\n{{ r("alnoe") }}', "alone: no such experiment or arm: alnoe"),
+        ('## alone\n{{ r("arms") }}', "arms of arms: same, other"),
+        ('## alone\n{{ r("alone", "speed") }}', "no such quantity or column: speed"),
+        ("## alone\n{{ r() }}", "alone: "),
+        ("## alone\n{{ q }}", "alone: 'q' is undefined"),
+        ("## alone\n{{ r", "alone: unexpected end"),
     ],
 )
 def test_notes_that_mean_nothing_are_said(project, notes, part):
@@ -389,7 +470,8 @@ def test_notes_that_mean_nothing_are_said(project, notes, part):
 
 def test_notes_are_filled_in(project):
     project.finish()
-    text = "{alone Epoch} {arms/same trajectory 2} {alone env steps} {alone wall-clock} {arms/other}"
+    text = """{{ r("alone", "Epoch") }} {{ r("arms/same", "trajectory 2") }} {{ r("alone", "env steps") }}
+        {{ r("alone", "wall-clock") }} {{ r("arms/other") }}"""
     (project.places.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
     page = remade(project)
     assert "## Where we differ, and why\n\n3.00 3.00 6k 0.1 min (no finished run yet)\n" in page
@@ -444,7 +526,7 @@ def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
     from dataclasses import replace
 
     import sim_policy
-    from reproduction import collect, experiments
+    from rlkit.reproduction import collect, experiments
 
     arms = (*project.experiments[0].arms, experiments.Arm("other", "other"))
     kept = replace(project.experiments[0], arms=arms, keeps_weights=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rlkit.config.files import flat, load_config
+from rlkit.config.files import flat
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PAGE = ROOT / "results", ROOT / "docs" / "results.md"
@@ -17,34 +17,34 @@ AGENTS = sorted(path.parent for path in RESULTS.glob("weights/*/policy.pth"))
 @pytest.fixture
 def places(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from reproduction.plan import Places
+    from rlkit.reproduction.plan import Places
 
     return Places(ROOT / "output", RESULTS, PAGE)
 
 
 @pytest.fixture
 def experiments(places):
-    from reproduction.experiments import EXPERIMENTS
+    from rlkit.reproduction.experiments import EXPERIMENTS
 
     return EXPERIMENTS
 
 
 @pytest.fixture
 def results(experiments, places):
-    from reproduction.results import read_all
+    from rlkit.reproduction.results import read_all
 
     return read_all(experiments, places)
 
 
 def test_the_page_is_what_the_results_make_it(results, places):
-    from reproduction.page import render
+    from rlkit.reproduction.page import render
 
     assert PAGE.read_text() == render(results, places)
 
 
 def test_every_figure_is_there_and_has_its_two_sentences(results, places):
-    from reproduction.figures import figure_names
-    from reproduction.notes import read_notes
+    from rlkit.reproduction.figures import figure_names
+    from rlkit.reproduction.page import read_notes
 
     notes = read_notes(RESULTS / "notes.md", results)
     shown = {
@@ -53,6 +53,7 @@ def test_every_figure_is_there_and_has_its_two_sentences(results, places):
         if any(arm.runs for arm in arms)
         for name in figure_names(arms[0].experiment)
     }
+    shown.add("domains")
     assert shown == set(re.findall(r"\(\.\./results/figures/(.+)\.png\)", PAGE.read_text()))
     assert shown == {path.stem for path in RESULTS.glob("figures/*.png")}
     for name in shown:
@@ -74,7 +75,7 @@ def test_files_are_small():
 
 
 def test_missed_targets_are_explained(results, places):
-    from reproduction.notes import DIFFERENCES, read_notes
+    from rlkit.reproduction.page import DIFFERENCES, read_notes
 
     explained = read_notes(RESULTS / "notes.md", results).get(DIFFERENCES, "")
     for name, (first, *_) in results.items():
@@ -94,18 +95,18 @@ def test_kept_agents_load(monkeypatch, tmp_path, folder):
 
 
 def test_arms_that_share_runs_share_their_config_and_length(experiments, places):
-    from reproduction.plan import CONFIGS, plan_run
+    from rlkit.reproduction.plan import plan_run
 
     for experiment in experiments:
         for arm in experiment.arms:
             if arm.runs_of:
-                own = load_config(CONFIGS / f"{arm.config}.json", experiment.settings, {"seed": 0})
+                own = arm.load(experiment.settings, 0)
                 shared = plan_run(experiment, arm, 0, places)
                 assert flat(own.model_dump()) == flat(shared.config.model_dump()), (experiment.name, arm.label)
 
 
 def test_the_table_of_experiments_is_sound(experiments, places):
-    from reproduction.plan import plan_run
+    from rlkit.reproduction.plan import plan_run
 
     names = [experiment.name for experiment in experiments]
     assert len(set(names)) == len(names)
@@ -120,7 +121,7 @@ def test_the_table_of_experiments_is_sound(experiments, places):
 
 
 def test_lengths_are_those_that_issue_and_reference_name(experiments, places):
-    from reproduction.plan import plan_run
+    from rlkit.reproduction.plan import plan_run
 
     iterations = {
         experiment.name: plan_run(experiment, experiment.arms[0], 0, places).run.num_iterations

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from rlkit.config.files import load_config
+from rlkit.config.settings import Config
+from rlkit.launchers.runs import ROOT
 from rlkit.util.errors import UserError
+from rlkit.viz.references import REFERENCES
+
+CONFIGS = ROOT / "configs"
 
 BUFFER_CONTEXT = "AverageTrainReturn_all_train_tasks"  # with contexts as in training, from the encoder's buffer
 
@@ -24,6 +32,15 @@ class Arm:
     config: str
     runs_of: str = ""
 
+    @property
+    def path(self) -> Path:
+        """The config's file."""
+        return CONFIGS / f"{self.config}.json"
+
+    def load(self, settings: Sequence[str] = (), seed: int | None = None) -> Config:
+        """Its config, with KEY=VALUE texts and a seed."""
+        return load_config(self.path, settings, {} if seed is None else {"seed": seed})
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -38,12 +55,14 @@ class Experiment:
         env_steps: length of the x axis; None: what the config's num_iterations come to.
         settings: KEY=VALUE texts that change every arm's config.
         target: the lowest return on unseen tasks with which it counts as reproduced.
-        anchor: what others reach, and with what.
+        reached: what others reach in a protocol of its own; "": what they reach on the domain.
         order: the arms as the paper has them, best first.
         by_trajectory: whether adaptation over the trajectories of an evaluation is shown too.
         columns: of progress.csv, reported beside the return.
         told_apart_by: the full config key that names the figure's lines; None: all that differ.
         keeps_weights: whether the agent of each arm's seed 0 is kept in results/weights.
+        leads: whether its first arm has a panel of the page's first figure, and a row in the first table.
+        compared_at: environment steps after which the return is reported too: where others' runs stand.
     """
 
     name: str
@@ -54,13 +73,33 @@ class Experiment:
     env_steps: int | None = None
     settings: tuple[str, ...] = ()
     target: float | None = None
-    anchor: str = ""
+    reached: str = ""
     order: tuple[str, ...] = ()
     by_trajectory: bool = False
     columns: tuple[str, ...] = ()
     told_apart_by: str | None = None
     keeps_weights: bool = True
+    leads: bool = False
+    compared_at: int | None = None
 
+    @property
+    def anchor(self) -> str:
+        """What others reach, and with what."""
+        known = REFERENCES.get(self.arms[0].load().env_name)
+        return self.reached or (known.reached if known else "")
+
+
+SMALL = (
+    Experiment(
+        "cheetah-vel-small",
+        "Half-Cheetah-Vel, small networks",
+        (Arm("", "cheetah-vel-small"),),
+        target=-45.0,
+        leads=True,
+        compared_at=500_000,
+    ),
+)
+"""Every domain on two CPU cores; a further one is a config and an entry here."""
 
 ON_CPU = (
     Experiment(
@@ -69,7 +108,7 @@ ON_CPU = (
         (Arm("", "quickstart"),),
         seeds=5,
         target=-13.1,
-        anchor="-13.1, reference code in a protocol of this size",
+        reached="-13.1, reference code in a protocol of this size",
         keeps_weights=False,
     ),
     Experiment(
@@ -80,7 +119,6 @@ ON_CPU = (
         env_steps=56_000,
         settings=("util_params.precision=bf16",),
         target=-9.0,
-        anchor="-10 to -12, reduced protocols",
         told_apart_by="algo_params.context_sampling",
     ),
     Experiment(
@@ -90,7 +128,6 @@ ON_CPU = (
         seeds=2,
         env_steps=500_000,
         target=900.0,
-        anchor="762, 937, 953, reference code; 1000, another code",
         columns=(BUFFER_CONTEXT,),
         told_apart_by="algo_params.context_sampling",
     ),
@@ -101,9 +138,11 @@ ON_CPU = (
             Arm("probabilistic", "ablations/deterministic-small.probabilistic"),
             Arm("deterministic", "ablations/deterministic-small.deterministic"),
         ),
-        anchor="return rises with the trajectories, with probabilistic z alone (paper)",
+        reached="return rises with the trajectories, with probabilistic z alone (paper)",
         order=("probabilistic", "deterministic"),
         by_trajectory=True,
+        target=12.0,
+        leads=True,
     ),
     Experiment(
         "context",
@@ -137,7 +176,6 @@ ON_GPU = (
         device="gpu",
         env_steps=750_000,
         target=-45.0,
-        anchor="-37 to -45, another code",
     ),
     Experiment(
         "sparse-point-robot",
@@ -146,7 +184,6 @@ ON_GPU = (
         device="gpu",
         env_steps=1_500_000,
         target=12.0,
-        anchor="12 with context from the replay buffer, reference code",
         columns=(BUFFER_CONTEXT,),
         by_trajectory=True,
     ),
@@ -157,7 +194,6 @@ ON_GPU = (
         device="gpu",
         env_steps=2_000_000,
         target=1050.0,
-        anchor="1050 to 1100, other codes",
     ),
     Experiment(
         "cheetah-dir-long",
@@ -166,7 +202,6 @@ ON_GPU = (
         device="gpu",
         env_steps=1_500_000,
         target=1250.0,
-        anchor="1100 to 1400 after 1.0M, 1550 after 2.5M, other codes",
     ),
     Experiment(
         "walker-rand-params",
@@ -175,7 +210,6 @@ ON_GPU = (
         device="gpu",
         env_steps=1_100_000,
         target=720.0,
-        anchor="720, another code; paper about 800 in the end",
     ),
     Experiment(
         "ant-goal",
@@ -184,7 +218,6 @@ ON_GPU = (
         device="gpu",
         env_steps=3_000_000,
         target=-440.0,
-        anchor="-440, reference code; paper about -200 after 10M",
         columns=(BUFFER_CONTEXT,),
         told_apart_by="algo_params.context_sampling",
     ),
@@ -195,12 +228,11 @@ ON_GPU = (
         device="gpu",
         env_steps=1_500_000,
         target=985.0,
-        anchor="985 to 1000 after 1.3M to 2M, other codes",
         columns=("Test velocity",),
     ),
 )
 
-EXPERIMENTS = (*ON_CPU, *ON_GPU)
+EXPERIMENTS = (*SMALL, *ON_CPU, *ON_GPU)
 
 
 def find_experiment(name: str) -> Experiment:

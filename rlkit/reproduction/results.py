@@ -9,22 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from reproduction.experiments import Arm, Experiment
-from reproduction.machine import Session
-from reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan, plan_run, seeds_beside
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
+from rlkit.reproduction.experiments import Arm, Experiment
+from rlkit.reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan, plan_run, seeds_beside
 from rlkit.runs.folder import VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
-from rlkit.viz.stats import FloatArray, average, bootstrap_band, final_value
+from rlkit.viz.stats import FloatArray, average, bootstrap_band, clean_curve, final_value
 
 SECONDS, EPOCH = "Total Train Time (s)", "Epoch"
 NEEDED = (X_DEFAULT, Y_DEFAULT, SECONDS, EPOCH)
+Session = dict[str, Any]
+"""`from_iteration`, device, cpu, cores, gpu, packages, commit, and perhaps `cpu_minutes`."""
 REPAIR = "restore it with git, or delete the folder and run again"
 
 
@@ -61,6 +63,18 @@ class Result:
         return float(self.columns[SECONDS][-1])
 
     @property
+    def cpu_minutes(self) -> float | None:
+        """Processor time, where it was noted: on cores that other work shared it tells more than the wall-clock."""
+        noted = [session.get("cpu_minutes") for session in self.sessions]
+        known = [float(minutes) for minutes in noted if isinstance(minutes, int | float)]
+        return sum(known) if len(known) == len(noted) else None
+
+    def return_at(self, env_steps: int) -> float:
+        """The return on unseen tasks after so many steps, between two evaluations; nan where it is not that far."""
+        curve = clean_curve(self.columns[X_DEFAULT], self.columns[Y_DEFAULT])
+        return float(np.interp(env_steps, curve.x, curve.y, left=math.nan, right=math.nan))
+
+    @property
     def trajectory_columns(self) -> list[str]:
         """Columns of the return by trajectory, in order."""
         return [name for name in self.columns if name.startswith(TRAJECTORY_PREFIX)]
@@ -82,9 +96,14 @@ class ArmResults:
 
     def estimate(self, column: str) -> Estimate:
         """Pool the seeds' final values of a column."""
-        values = np.array([[final_value(run.columns[column])] for run in self.runs])
-        low, high = bootstrap_band(values, "iqm")
-        return Estimate(float(average(values, "iqm")[0]), float(low[0]), float(high[0]))
+        return pooled([final_value(run.columns[column]) for run in self.runs])
+
+
+def pooled(seeds: Sequence[float]) -> Estimate:
+    """The estimate of at least one seed's values."""
+    values = np.array(seeds, dtype=np.float64)[:, None]
+    low, high = bootstrap_band(values, "iqm")
+    return Estimate(float(average(values, "iqm")[0]), float(low[0]), float(high[0]))
 
 
 Results = Mapping[str, Sequence[ArmResults]]
@@ -122,7 +141,7 @@ def read_result(plan: Plan) -> Result | None:
     if not plan.has_results():
         return None
     columns = read_columns(plan.results / PROGRESS_FILE)
-    sessions = _read_sessions(plan.results / MACHINE_FILE)
+    sessions = read_sessions(plan.results / MACHINE_FILE)
     result = Result(plan.results, load_config(plan.results / VARIANT_FILE), columns, sessions)
     return result if result.iterations >= plan.run.num_iterations else None
 
@@ -148,7 +167,12 @@ def read_columns(path: Path) -> dict[str, FloatArray]:
     return columns
 
 
-def _read_sessions(path: Path) -> list[Session]:
+def read_sessions(path: Path) -> list[Session]:
+    """The sessions of a run, at least one.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     try:
         sessions: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -156,3 +180,27 @@ def _read_sessions(path: Path) -> list[Session]:
     if not (isinstance(sessions, list) and sessions and all(isinstance(entry, dict) for entry in sessions)):
         raise UserError(f"{path}: should be a list of sessions; {REPAIR}")
     return sessions
+
+
+def number(value: float, like: float | None = None) -> str:
+    """A return with three digits or all before the point, with as many decimals as `like` would get."""
+    size = abs(value if like is None else like)
+    return f"{value:.{2 if size < 10 else 1 if size < 100 else 0}f}"
+
+
+def with_band(estimate: Estimate) -> str:
+    """A value and, of several seeds, its band."""
+    center, low, high = (number(value, like=estimate.center) for value in estimate)
+    return f"**{center}**" + ("" if math.isnan(estimate.low) else f" ({low} to {high})")
+
+
+def steps(count: float) -> str:
+    """Environment steps as 210k or 1.50M."""
+    return f"{count / 1e6:.2f}M" if count >= 1e6 else f"{count / 1e3:.0f}k"
+
+
+def durations(seconds: Sequence[float]) -> str:
+    """The median and, of several, the range; in minutes up to an hour and a half, then in hours."""
+    size, unit = (60, "min") if median(seconds) < 5400 else (3600, "h")
+    middle, low, high = (f"{value / size:.1f}" for value in (median(seconds), min(seconds), max(seconds)))
+    return f"{middle} {unit}" + (f" ({low} to {high})" if len(seconds) > 1 else "")

@@ -1,0 +1,1 @@
+"""Behind scripts/reproduce.py: the experiments, their runs, and the page made from their results."""

@@ -1,0 +1,183 @@
+"""From experiments to runs: which folder, which config, how far and how long, and whether its results are here.
+
+Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
+from rlkit.config.settings import Config
+from rlkit.launchers.runs import Run
+from rlkit.reproduction.experiments import Arm, Experiment, owner
+from rlkit.runs.folder import VARIANT_FILE
+from rlkit.util.errors import UserError
+
+PROGRESS_FILE, MACHINE_FILE = "progress.csv", "machine.json"  # of kept results, beside variant.json
+CHANGES_RESULTS = "util_params.precision"  # alone among the settings of how a run is carried out
+STEP_SECONDS, STEP_ROWS, STEP_WIDTH = 0.083, 16 * 256, 300  # a gradient step on two CPU cores: docs/performance.md
+LEAST_STEP_SECONDS = 0.006  # of the smallest one
+
+
+class Places(NamedTuple):
+    """Where runs are, and where what is made of them goes."""
+
+    output: Path
+    results: Path
+    page: Path
+
+
+class Plan(NamedTuple):
+    """A run of an experiment, and the folder that its results are kept in."""
+
+    experiment: Experiment
+    arm: Arm
+    config: Config
+    run: Run
+    results: Path
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a run to go on with."""
+        return (self.run.folder / VARIANT_FILE).exists()
+
+    def has_results(self) -> bool:
+        """Whether results of this config are kept.
+
+        Raises:
+            UserError: their variant.json cannot be read.
+        """
+        return (self.results / VARIANT_FILE).exists() and not self.differences(self.results)
+
+    def differences(self, folder: Path) -> list[str]:
+        """In what the run in `folder` is another one than planned, a text for each setting.
+
+        Raises:
+            UserError: its variant.json cannot be read.
+        """
+        found, planned = (flat(config.model_dump()) for config in (load_config(folder / VARIANT_FILE), self.config))
+        return [
+            f"{key} is {json.dumps(found.get(key))}, planned {json.dumps(planned.get(key))}"
+            for key in sorted(found.keys() | planned.keys())
+            if found.get(key) != planned.get(key) and _matters(key)
+        ]
+
+    @property
+    def env_steps(self) -> int:
+        """How many it will have collected."""
+        return env_steps_after(self.config, self.run.num_iterations)
+
+    @property
+    def hours_on_cpu(self) -> float:
+        """About how long its gradient steps take on two CPU cores in float32."""
+        algo = self.config.algo_params
+        size = algo.meta_batch * algo.batch_size / STEP_ROWS * (self.config.net_size / STEP_WIDTH) ** 2
+        step = max(LEAST_STEP_SECONDS, STEP_SECONDS * size)
+        return self.run.num_iterations * algo.num_train_steps_per_itr * step / 3600
+
+
+def _matters(key: str) -> bool:
+    """Whether runs of one experiment must have the same value of a setting."""
+    return key == CHANGES_RESULTS or not (key in MAY_CHANGE_ON_RESUME or key.startswith("util_params."))
+
+
+def plan_run(experiment: Experiment, arm: Arm, seed: int, places: Places, settings: tuple[str, ...] = ()) -> Plan:
+    """One run; an arm that shares another experiment's runs gives the other's plan.
+
+    Args:
+        experiment: the experiment.
+        arm: one of its arms.
+        seed: of the run.
+        places: where everything is.
+        settings: further KEY=VALUE texts to start with, as the number of threads.
+    """
+    experiment, arm = owner(experiment, arm)
+    config = arm.load(experiment.settings, seed)
+    num_iterations = config.algo_params.num_iterations
+    if experiment.env_steps is not None:
+        num_iterations = iterations_until(config, experiment.env_steps)
+    name = ".".join(filter(None, ("reproduce", experiment.name, arm.label)))
+    folder = places.output / config.env_name / f"{name}-s{seed}"
+    output = f"util_params.base_log_dir={json.dumps(str(places.output))}"
+    run = Run(arm.path, seed, folder, num_iterations, (*experiment.settings, *settings, output))
+    results = places.results / experiment.name / "-".join(filter(None, (arm.label, f"s{seed}")))
+    return Plan(experiment, arm, config, run, results)
+
+
+def seeds_beside(folder: Path) -> list[int]:
+    """The seeds of which there is a folder, in order; `folder` is that of seed 0, there or not."""
+    prefix = folder.name.removesuffix("0")
+    found = (path.name.removeprefix(prefix) for path in folder.parent.glob(f"{prefix}*"))
+    return sorted(int(seed) for seed in found if seed.isdigit())
+
+
+def plans(
+    experiments: Iterable[Experiment], seeds: int | None, places: Places, settings: tuple[str, ...] = ()
+) -> Iterator[Plan]:
+    """The runs of `experiments`, each once, seed by seed, so that arms can be compared before all is done.
+
+    `seeds` takes the place of the experiments' own number.
+    """
+    seen = set()
+    for experiment in experiments:
+        for seed in range(seeds or experiment.seeds):
+            for arm in experiment.arms:
+                plan = plan_run(experiment, arm, seed, places, settings)
+                if plan.run.folder not in seen:
+                    seen.add(plan.run.folder)
+                    yield plan
+
+
+def plan_of(folder: Path, experiments: Iterable[Experiment], places: Places) -> Plan:
+    """What a run that lies anywhere is a run of, by its config, seed and length.
+
+    Raises:
+        UserError: its config cannot be read, or is none of the experiments'.
+    """
+    seed = load_config(folder / VARIANT_FILE).seed or 0
+    found = {}
+    for experiment in experiments:
+        for arm in experiment.arms:
+            plan = plan_run(experiment, arm, seed, places)
+            plan = plan._replace(run=plan.run._replace(folder=folder))
+            found[f"{experiment.name} {arm.label}".strip()] = (plan.differences(folder), plan)
+    matching = [plan for differences, plan in found.values() if not differences]
+    if not matching:
+        name, (differences, _) = min(found.items(), key=lambda entry: len(entry[1][0]))
+        raise UserError(f"{folder} is a run of no experiment; of {name} it differs: {'; '.join(differences)}")
+    finished = [plan for plan in matching if plan.run.is_finished]
+    if not finished:
+        run = matching[0].run
+        raise UserError(f"{folder} is not finished: {run.iterations} of {run.num_iterations} iterations")
+    return max(finished, key=lambda plan: plan.run.num_iterations)
+
+
+def initial_steps(config: Config) -> int:
+    """Steps collected before the first iteration."""
+    return config.n_train_tasks * _whole_episodes(config, config.algo_params.num_initial_steps)
+
+
+def steps_per_iteration(config: Config) -> int:
+    """Steps collected in an iteration; episodes that end early make it a few more."""
+    algo = config.algo_params
+    phases = (algo.num_steps_prior, algo.num_steps_posterior, algo.num_extra_rl_steps_posterior)
+    return algo.num_tasks_sample * sum(_whole_episodes(config, steps) for steps in phases)
+
+
+def env_steps_after(config: Config, num_iterations: int) -> int:
+    """Steps collected in so many iterations, the first ones included."""
+    return initial_steps(config) + num_iterations * steps_per_iteration(config)
+
+
+def iterations_until(config: Config, env_steps: int) -> int:
+    """The iterations that it takes to collect so many steps."""
+    return max(1, -(-(env_steps - initial_steps(config)) // steps_per_iteration(config)))
+
+
+def _whole_episodes(config: Config, steps: int) -> int:
+    length = config.algo_params.max_path_length
+    return -(-steps // length) * length

@@ -1,1 +1,0 @@
-"""Parts of reproduce.py: the experiments, their runs, and the page made from their results."""
