@@ -28,6 +28,7 @@ EnvClass: TypeAlias = Callable[..., Any]
 """What makes an environment, as a rule its class."""
 Rng: TypeAlias = np.random.Generator | np.random.RandomState
 
+AnyBox: TypeAlias = "spaces.Box[Any]"
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
 
@@ -45,6 +46,8 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         lane_tasks: (num_envs,) index into `tasks` of each lane.
         action_dim, observation_dim: sizes of one lane's vectors.
         has_sparse_reward: whether `info["sparse_reward"]` counts.
+        own_action_space: what [-1, 1] is scaled to where a lane is somebody else's environment.
+        notes: what the user should be told, a line each.
     """
 
     action_dim: int
@@ -52,6 +55,8 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
     tasks: list[Any]
     default_max_path_length: ClassVar[int] = 200
     has_sparse_reward: bool = False
+    notes: Sequence[str] = ()
+    own_action_space: AnyBox
     metadata = RENDER_METADATA
 
     def __init__(
@@ -88,6 +93,7 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
 
         self.single_action_space = spaces.Box(-1.0, 1.0, (self.action_dim,), np.float32)
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.observation_dim,), np.float64)
+        self.own_action_space = self.single_action_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 

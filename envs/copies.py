@@ -66,10 +66,11 @@ class CopiesEnv(MetaEnv):
         self._make_copy = partial(TaskCopy, env_class, task_seed=task_seed, tasks=tasks, render_mode=render_mode)
         offered = {"n_tasks": n_tasks, "randomize_tasks": randomize_tasks, "task_seed": task_seed}
         self._params = _accepted(env_class, offered, params)
-        self._learn_from_one(n_tasks if tasks is None else len(tasks))
+        first = self._learn_from_one(n_tasks if tasks is None else len(tasks))
         super().__init__(
             num_envs, max_path_length=max_path_length, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
+        self.own_action_space, self.notes = first.own_action_space, first.notes
         self._copies = VECTORIZATIONS[vectorization](
             [partial(make_in_worker, partial(self._make_copy, self._params), os.getpid())] * num_envs,
             autoreset_mode=AutoresetMode.DISABLED,
@@ -80,7 +81,7 @@ class CopiesEnv(MetaEnv):
         self._seeds: list[int | None] = [None] * num_envs  # for the next reset of each copy
         self.set_tasks(np.arange(num_envs) % len(self.tasks))
 
-    def _learn_from_one(self, n_tasks: int) -> None:
+    def _learn_from_one(self, n_tasks: int) -> TaskCopy:
         """Make a copy and see its tasks and sizes, and by taking a step whether it tells a sparse reward."""
         copy = self._make_copy(self._params)
         if len(copy.tasks) < n_tasks:
@@ -93,6 +94,7 @@ class CopiesEnv(MetaEnv):
         *_, info = copy.step(np.zeros(self.action_dim))
         self.has_sparse_reward = "sparse_reward" in info
         copy.close()
+        return copy
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Any]:
         """The tasks of a fresh copy, made for `num_tasks` tasks with the global generators seeded from `rng`.

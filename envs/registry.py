@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from envs.ant import AntDir, AntGoal
 from envs.base import EnvClass, MetaEnv
+from envs.contract import is_wrapper
 from envs.family import TaskFamily
 from envs.half_cheetah import CheetahDir, CheetahVel
 from envs.humanoid import HumanoidDir
@@ -49,7 +50,7 @@ def register_env(env_name: str, env_class: Any = None) -> Any:
     The class is a `TaskFamily`, or one environment, of which copies are run: a `gymnasium.Env`, or a class of the
     contract that the reference's environments keep (`reset()` gives the observation, `step(action)` gives
     observation, reward, done and info). It has `action_space` and `observation_space` (boxes), `reset_task(index)`,
-    and `tasks` or `get_all_task_idx()`. `info["sparse_reward"]`, if given, is used.
+    and `tasks` or `get_all_task_idx()`, itself or in what it wraps. `info["sparse_reward"]`, if given, is used.
 
     Raises:
         ValueError: the id is taken by another class, or the class lacks a method.
@@ -143,7 +144,8 @@ def _imported(module_name: str, name: str) -> EnvClass:
 def _require_contract(env_class: Any) -> None:
     if not callable(env_class):
         raise ValueError(f"an environment is a class, got {env_class!r}")
-    missing = [name for name in ("reset", "step", "reset_task") if not hasattr(env_class, name)]
+    needed = ("reset", "step") if is_wrapper(env_class) else ("reset", "step", "reset_task")
+    missing = [name for name in needed if not hasattr(env_class, name)]
     if missing and isinstance(env_class, type):
         raise ValueError(f"{env_class.__name__} lacks {', '.join(missing)}: see envs.register_env")
 

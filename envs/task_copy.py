@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs import contract
 from envs.base import RENDER_METADATA, EnvClass, FloatArray, Frame
 
 TERMINATED, TRUNCATED = "copy_terminated", "copy_truncated"
@@ -30,6 +31,8 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
 
     Attributes:
         tasks: the task set, as JSON can save it.
+        own_action_space: what the environment itself acts in.
+        notes: what the user should be told of it.
         task_index: the task to be in from the next reset on.
     """
 
@@ -54,7 +57,7 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
             render_mode: None or "rgb_array".
 
         Raises:
-            ValueError: no tasks, or spaces that are not boxes.
+            ValueError: as the functions of `envs.contract`.
         """
         self._globals = PrivateGlobals(task_seed)
         self.render_mode = render_mode
@@ -63,14 +66,15 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         with self._globals.in_place():
             self._env = env_class(**params, **mode)
         if tasks is not None:
-            self._env.tasks = list(tasks)
-        self.tasks = _tasks_of(self._env)
+            contract.give_tasks(self._env, list(tasks))
+        self.tasks = contract.tasks_of(self._env)
+        self._tasked = contract.task_layer(self._env)
         self._takes_seed = "seed" in inspect.signature(self._env.reset).parameters
-        self._action_shape, low, high = _box(self._env, "action_space")
+        self.own_action_space, self.notes = contract.action_box(self._env)
+        low, high = self.own_action_space.low.ravel(), self.own_action_space.high.ravel()
         self._offset, self._scale = (low + high) / 2, (high - low) / 2
-        observation_shape, _, _ = _box(self._env, "observation_space")
         self.action_space = spaces.Box(-1.0, 1.0, low.shape, np.float32)
-        self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(observation_shape)),), np.float64)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (contract.observation_size(self._env),), np.float64)
         self.task_index = 0
         self._current_task: int | None = None
         self._observation = np.zeros(self.observation_space.shape)
@@ -87,7 +91,7 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
             if seed is not None and callable(getattr(self._env, "seed", None)):
                 self._env.seed(seed)
             if self.task_index != self._current_task:
-                self._env.reset_task(self.task_index)
+                self._tasked.reset_task(self.task_index)
                 self._current_task = self.task_index
             outcome = self._env.reset(seed=seed) if self._takes_seed else self._env.reset()
         observation = outcome[0] if isinstance(outcome, tuple) else outcome
@@ -98,10 +102,10 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         """Act; whether the episode ended stands in info, under TERMINATED and TRUNCATED."""
         if np.isnan(action).any():
             return self._observation.copy(), 0.0, False, False, {}
-        native = (self._offset + self._scale * action).reshape(self._action_shape)
+        native = (self._offset + self._scale * action).reshape(self.own_action_space.shape)
         with self._globals.in_place():
-            observation, reward, terminated, truncated, info = _five(self._env.step(native))
-        flat, paid = self._flat(observation), float(reward)
+            observation, reward, terminated, truncated, info = contract.five(self._env.step(native))
+        flat, paid = self._flat(observation), contract.one_number(self._env, reward)
         diverged = not (np.abs(flat) <= LARGEST).all()
         if diverged:
             flat, paid, terminated, truncated, info = self._observation, 0.0, False, False, {}
@@ -114,7 +118,9 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         flat = np.array(observation, dtype=np.float64).ravel()
         if flat.shape != self.observation_space.shape:
             size = self.observation_space.shape
-            raise ValueError(f"{_name(self._env)}: observation has {flat.size} numbers, its space has {size}")
+            raise ValueError(
+                f"{contract.title(self._env)}: observation has {flat.size} numbers, its space has {size}"
+            )
         return flat
 
     def render(self) -> Frame:
@@ -122,7 +128,7 @@ class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         takes_mode = "mode" in inspect.signature(self._env.render).parameters
         frame = self._env.render(mode="rgb_array") if takes_mode else self._env.render()
         if np.ndim(frame) != 3:
-            raise RuntimeError(f"{_name(self._env)} gives no picture to render_mode 'rgb_array'")
+            raise RuntimeError(f"{contract.title(self._env)} gives no picture to render_mode 'rgb_array'")
         return np.asarray(frame, dtype=np.uint8)
 
     def close(self) -> None:
@@ -161,53 +167,5 @@ class PrivateGlobals:
             random.setstate(outer[1])
 
 
-def _five(outcome: tuple[Any, ...]) -> tuple[Any, Any, bool, bool, Mapping[str, Any]]:
-    """Old gym's (obs, reward, done, info) as gymnasium's five."""
-    if len(outcome) == 5:
-        return outcome
-    observation, reward, done, info = outcome
-    truncated = bool(info.get("TimeLimit.truncated", False))
-    return observation, reward, bool(done) and not truncated, truncated, info
-
-
-def _tasks_of(env: Any) -> list[Any]:
-    """The task set; of an environment that only tells indices, these."""
-    told = getattr(env, "tasks", None)
-    if told is None and callable(getattr(env, "get_all_task_idx", None)):
-        told = env.get_all_task_idx()
-    tasks = [] if told is None else [_plain(task) for task in told]
-    if not tasks:
-        raise ValueError(f"{_name(env)} has no tasks: it needs `tasks` or `get_all_task_idx()`")
-    return tasks
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON can save it; what is no number, text or collection of these, as it prints."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return value if isinstance(value, bool | int | float | str) else repr(value)
-
-
-def _box(env: Any, attribute: str) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
-    """Shape, and flat lowest and highest values (-1 and 1 where the space tells none, or an infinite one)."""
-    space = getattr(env, attribute, None)
-    shape = getattr(space, "shape", None)
-    if not shape:
-        raise ValueError(f"{_name(env)}: {attribute} must be a box of numbers, got {space}")
-    low, high = (
-        np.broadcast_to(getattr(space, name, default), shape) for name, default in (("low", -1), ("high", 1))
-    )
-    bounded = np.isfinite(low) & np.isfinite(high)
-    return tuple(shape), np.where(bounded, low, -1.0).ravel(), np.where(bounded, high, 1.0).ravel()
-
-
 def _is_number(value: Any) -> bool:
     return np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf"
-
-
-def _name(env: Any) -> str:
-    return type(env).__name__

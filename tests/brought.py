@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.wrappers import TimeLimit
 
 
 class OldContract:
@@ -140,3 +141,16 @@ class UnpaidSparsely(Field):
     def outcome(self):
         *outcome, _ = super().outcome()
         return *outcome, {"sparse_reward": np.inf}
+
+
+class Limited(TimeLimit):
+    """A field of gymnasium's wrapper, which hides the tasks; 4 steps."""
+
+    def __init__(self, n_tasks=2):
+        super().__init__(Field(n_tasks), 4)
+
+
+class Boundless(Field):
+    """Takes any action."""
+
+    action_space = Box(-np.inf, np.inf, (1,), np.float32)

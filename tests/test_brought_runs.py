@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 
 import brought
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from gymnasium.spaces import Box
 
 from launch_experiment import main
+from rlkit.launchers.trained_agent import load_experiment
+from rlkit.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {
@@ -161,3 +166,38 @@ def test_processes_of_copies_end_with_the_run(config, sent, to_all, code):
     if sent != signal.SIGKILL:
         assert "Traceback" not in output
         assert (f"stopped by {sent.name}; go on with" if sent else "results ") in output.splitlines()[-1]
+
+
+def test_what_is_assumed_of_an_environment_is_said(config):
+    result = launch(config("Boundless"), "--name", "run", "--set", "algo_params.num_iterations=1")
+    assert result.exit_code == 0, result.output
+    assert "Boundless: its action_space has no bounds: actions are within [-1, 1]" in result.output.splitlines()
+
+
+def test_an_agent_in_python_acts_as_it_was_trained(config, tmp_path):
+    assert launch(config("Field"), "--name", "run", "--set", "algo_params.num_iterations=1").exit_code == 0
+    agent = load_experiment(tmp_path / "output/brought.Field/run")
+    assert agent.action_space == Box(-3, 3, (1,), np.float64)
+    half = load_experiment(tmp_path / "output/brought.Field/run", action_space=Box(0, 1, (1,)))
+    obs, z = np.array([0.3]), np.ones(5, dtype=np.float32)
+    within_one = agent.agent.actor().for_z(torch.ones(1, 5), None)(np.array([[0.3]], dtype=np.float32))[0]
+    np.testing.assert_allclose(agent.actor(z)(obs), 3 * within_one, rtol=1e-6)
+    np.testing.assert_allclose(half.actor(z)(obs), (1 + within_one) / 2, rtol=1e-6)
+    beliefs = [
+        each.update(each.prior(), [(obs, action, -1.0, obs)]).mean
+        for each, action in ((agent, [1.5]), (half, [0.75]), (agent, np.array([[1.5]])))
+    ]
+    np.testing.assert_array_equal(beliefs[0], beliefs[1])
+    np.testing.assert_array_equal(beliefs[0], beliefs[2])
+    np.testing.assert_array_equal(beliefs[0], agent.agent.posterior(np.array([[[0.3, 0.5, -1]]], "float32")).mean[0])
+
+
+@pytest.mark.parametrize("saved", [[1, 2], [[-1, -1], [1, 1]], [[0], [None]], [[3], [-3]], "wide", {"low": 1}])
+def test_a_damaged_range_of_actions_is_refused(config, tmp_path, saved):
+    assert launch(config("Field"), "--name", "run", "--set", "algo_params.num_iterations=1").exit_code == 0
+    path = tmp_path / "output/brought.Field/run/tasks.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "action_range": saved}))
+    with pytest.raises(UserError, match="action_range"):
+        load_experiment(path.parent)
+    path.unlink()
+    assert load_experiment(path.parent).action_space == Box(-1, 1, (1,))  # as runs from before it was saved

@@ -25,6 +25,9 @@ DIVERGED_COLUMN = "Number of diverged episodes"  # of the iteration, collecting 
 class Display(Protocol):
     """Shows the user where the run is."""
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+
     def phase(self, name: str, total: int) -> None:
         """A phase of `total` steps begins."""
 

@@ -66,6 +66,8 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
     assert config.seed is not None, "whoever starts a run draws a seed where the config has none"
     algo, n_tasks = config.algo_params, config.env_params.n_tasks
     env, eval_env = make_lanes(config), make_lanes(config)
+    for note in env.notes:
+        display.say(note)
     tasks = TaskSplit(np.array(config.train_tasks), np.array(config.test_tasks))
     init = torch.Generator().manual_seed(stream_seed(config.seed, Stream.NETWORKS))
     trainer = build_pearl(config, env.observation_dim, env.action_dim, device, init)

@@ -72,7 +72,8 @@ def train(
         folder = resume or create_folder(config, name)
         with RunLock(folder.path):
             if resume is None:
-                describe_run(folder.path, config, parts.tasks, str(device))
+                own = parts.envs[0].own_action_space
+                describe_run(folder.path, config, parts.tasks, (own.low.tolist(), own.high.tolist()), str(device))
             check_tasks(folder.path, parts.tasks)
             _run(config, parts, folder.path, display, on_iteration, is_new=resume is None)
     return folder

@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import ArrayLike
 
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
-from rlkit.runs.folder import VARIANT_FILE
+from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.builder import build_agent, load_agent, read_weights
 from rlkit.util.errors import UserError
+from rlkit.util.files import read_json
 from rlkit.util.records import FloatArray
 
 Transition = tuple[ArrayLike, ArrayLike, float, ArrayLike]
-"""Observation, action in [-1, 1], reward, next observation. The reward is the sparse one for an agent that trained
-with `sparse_rewards`."""
+"""Observation, action, reward, next observation, as the environment has them. The reward is the sparse one for an
+agent that trained with `sparse_rewards`."""
 
 
 class TaskBelief(NamedTuple):
@@ -42,12 +44,16 @@ class TrainedAgent:
     Attributes:
         agent: the networks, for many tasks at once.
         config: what the agent was trained with.
+        action_space: what it acts in.
     """
 
-    def __init__(self, agent: PEARLAgent, config: Config) -> None:
+    def __init__(self, agent: PEARLAgent, config: Config, action_space: spaces.Box) -> None:
         """Join networks and config."""
         self.agent = agent
         self.config = config
+        self.action_space = action_space
+        low, high = (bound.astype(np.float64).ravel() for bound in (action_space.low, action_space.high))
+        self._offset, self._scale = (low + high) / 2, (high - low) / 2
 
     def prior(self) -> TaskBelief:
         """The belief before anything of the task is seen: N(0, I), or z = 0 without information bottleneck."""
@@ -65,7 +71,7 @@ class TrainedAgent:
         return TaskBelief(mean[0].cpu().numpy(), var[0].cpu().numpy(), context)
 
     def actor(self, z: FloatArray, noise_seed: int | None = None) -> Callable[[ArrayLike], FloatArray]:
-        """Acts with z (latent,): observation (obs_dim,) in, action in [-1, 1] (action_dim,) out.
+        """Acts with z (latent,): an observation in, an action within `action_space` out.
 
         The policy's mean action, or with `noise_seed` actions with exploration noise.
         """
@@ -73,26 +79,39 @@ class TrainedAgent:
         if noise_seed is not None:
             generator = torch.Generator(self.agent.device).manual_seed(noise_seed)
         act = self.agent.actor().for_z(torch.as_tensor(z)[None], generator)
-        return lambda obs: act(np.asarray(obs, dtype=np.float32)[None])[0]
+
+        def act_once(obs: ArrayLike) -> FloatArray:
+            action = self._offset + self._scale * act(np.asarray(obs, dtype=np.float32).reshape(1, -1))[0]
+            return np.asarray(action.reshape(self.action_space.shape), dtype=np.float32)
+
+        return act_once
 
     def _row(self, obs: ArrayLike, action: ArrayLike, reward: float, next_obs: ArrayLike) -> FloatArray:
         """What the encoder reads of a transition, (context_dim,)."""
-        columns = [obs, action, [reward]] + [next_obs] * self.config.algo_params.use_next_obs_in_context
-        return np.concatenate([np.asarray(column, dtype=np.float32) for column in columns])
+        centred = np.asarray(action, dtype=np.float64).ravel() - self._offset
+        scaled = centred / np.where(self._scale > 0, self._scale, 1.0)  # to [-1, 1], as the encoder has it
+        columns = [obs, scaled, reward] + [next_obs] * self.config.algo_params.use_next_obs_in_context
+        return np.concatenate([np.asarray(column, dtype=np.float32).ravel() for column in columns])
 
 
 def load_experiment(
-    folder: str | Path, *, config: str | Path | Config | None = None, device: str = "cpu"
+    folder: str | Path,
+    *,
+    config: str | Path | Config | None = None,
+    action_space: spaces.Box | None = None,
+    device: str = "cpu",
 ) -> TrainedAgent:
     """Load the agent of an experiment, finished or running, of this project or of the reference.
 
     Args:
         folder: the experiment's folder, with `context_encoder.pth` and `policy.pth`.
         config: what it was trained with, a file or a config; None takes the folder's variant.json.
+        action_space: of the environment to act in; None takes that of the environment it was trained on, which the
+            run has saved. Runs from before that acted within [-1, 1], as all native families do.
         device: where to compute.
 
     Raises:
-        UserError: config or weights are missing, unreadable, or do not belong together.
+        UserError: config, action space or weights are missing, unreadable, or do not belong together.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -105,14 +124,34 @@ def load_experiment(
     obs_dim = policy["fc0.weight"].shape[1] - config.latent_size
     if obs_dim < 1:
         raise UserError(f"latent_size: too large for {folder / 'policy.pth'}, got {config.latent_size}")
+    action_dim = policy["last_fc.weight"].shape[0]
     agent = build_agent(
         config.algo_params,
         obs_dim=obs_dim,
-        action_dim=policy["last_fc.weight"].shape[0],
+        action_dim=action_dim,
         latent_size=config.latent_size,
         net_size=config.net_size,
         encoder_size=config.encoder_size,
         generator=torch.Generator(),
     )
     load_agent(agent, folder)
-    return TrainedAgent(agent.to(device), config)
+    return TrainedAgent(agent.to(device), config, action_space or _trained_action_space(folder, action_dim))
+
+
+def _trained_action_space(folder: Path, action_dim: int) -> spaces.Box:
+    """The action space that a run has saved; [-1, 1] where it has not.
+
+    Raises:
+        UserError: what is saved is of another size, or no range of numbers.
+    """
+    saved = read_json(folder / TASKS_FILE)
+    bounds = saved.get(ACTION_RANGE) if isinstance(saved, dict) else None
+    if bounds is None:
+        return spaces.Box(-1.0, 1.0, (action_dim,))
+    try:
+        low, high = np.array(bounds, dtype=np.float64)
+        if low.ndim == 0 or low.size != action_dim or not (np.isfinite(bounds).all() and (low <= high).all()):
+            raise ValueError(f"not {action_dim} finite ranges")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{folder / TASKS_FILE}: {ACTION_RANGE}: {error}") from None
+    return spaces.Box(low, high, dtype=np.float64)

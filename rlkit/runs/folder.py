@@ -20,6 +20,7 @@ DOCKER_LOG_DIR = "/mounts/output"
 DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
 TASKS_FILE = "tasks.json"
+ACTION_RANGE = "action_range"  # in tasks.json
 LATEST = "latest"
 
 
@@ -128,8 +129,18 @@ def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
         raise UserError(f"the environment draws other tasks now than those in {folder / TASKS_FILE}")
 
 
-def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], device: str) -> None:
-    """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json."""
+def describe_run(
+    folder: Path, config: Config, tasks: Sequence[dict[str, Any]], action_range: Sequence[Any], device: str
+) -> None:
+    """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json.
+
+    Args:
+        folder: the run's.
+        config: what is run.
+        tasks: the task set.
+        action_range: lowest and highest action of the environment, as nested lists.
+        device: what it is run on.
+    """
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(
         folder / TASKS_FILE,
@@ -137,6 +148,7 @@ def describe_run(folder: Path, config: Config, tasks: Sequence[dict[str, Any]], 
             "train_tasks": list(config.train_tasks),
             "eval_tasks": list(config.test_tasks),
             "tasks": list(tasks),
+            ACTION_RANGE: list(action_range),
         },
     )
     write_json(folder / "versions.json", {"device": device, **versions()})

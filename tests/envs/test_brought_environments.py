@@ -4,9 +4,14 @@ import json
 import random
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
+from gymnasium.spaces import Box
+from gymnasium.wrappers import RescaleAction, TimeLimit
 
 import envs
 from envs import registry
@@ -276,3 +281,95 @@ def test_refused_classes(build):
 def build_registered(build, env_class, **params):
     envs.register_env(env_class.__name__, env_class)
     return build(env_class.__name__, 1, **params)
+
+
+def test_wrappers_are_looked_through(build, vectorization):
+    from brought import Field
+
+    env = build("brought:Limited", 2, n_tasks=3, vectorization=vectorization)
+    env.set_tasks([2, 0])
+    env.reset(seed=0)
+    for step in range(1, 5):
+        observations, rewards, _, truncations, _ = env.step(np.zeros((2, 1)))
+        np.testing.assert_allclose(rewards, -np.abs(observations[:, 0] - [1, -1]))
+        assert truncations.tolist() == [step == 4] * 2
+    assert env.tasks == [-1, 0, 1]
+    env.close()
+
+    def made(n_tasks=2):
+        return TimeLimit(RescaleAction(Field(n_tasks), np.float32(-5), np.float32(5)), 4)
+
+    registered = build_registered(build, made, tasks=[0.25, 0.5])
+    registered.reset(seed=0)
+    assert registered.own_action_space == Box(-5, 5, (1,))
+    assert registered.tasks == [0.25, 0.5]
+    observations, rewards, *_ = registered.step(np.zeros((1, 1)))
+    np.testing.assert_allclose(rewards, -np.abs(observations[0] - 0.25))
+
+
+def test_a_wrapper_around_what_has_no_tasks_is_refused(build):
+    def made():
+        return TimeLimit(gymnasium.make("Pendulum-v1"), 4)
+
+    with pytest.raises(ValueError, match="TimeLimit has no tasks"):
+        build_registered(build, made)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (spaces.MultiDiscrete([3, 3]), r"must be a box of numbers, got MultiDiscrete\(\[3 3\]\)"),
+        (spaces.MultiBinary(2), r"must be a box of numbers, got MultiBinary\(2\)"),
+        (spaces.Discrete(3), r"must be a box of numbers, got Discrete\(3\)"),
+        (spaces.Dict({"a": Box(-1, 1, (1,))}), "must be a box of numbers, got Dict"),
+        (Box(0, 5, (2,), np.int64), "must be a box of numbers, got Box.*; actions here are real numbers"),
+        (Box(0, np.inf, (1,)), "must be bounded on both sides, or on none"),
+        (Box(np.array([-1, -np.inf]), np.array([1, 0]), dtype=np.float64), "must be bounded on both sides"),
+        (SimpleNamespace(shape=(2,), nvec=[3, 3], dtype=np.int64), "must be a box of numbers"),
+    ],
+)
+def test_actions_that_are_no_bounded_numbers_are_refused(build, space, message):
+    from brought import Field
+
+    class Odd(Field):
+        action_space = space
+
+    with pytest.raises(ValueError, match=f"Odd: action_space {message}") as error:
+        build_registered(build, Odd)
+    assert "\n" not in str(error.value)
+
+
+def test_actions_without_bounds_are_within_1_and_that_is_said(build):
+    from brought import Field
+
+    class Free(Field):
+        action_space = Box(np.array([-np.inf, -4]), np.array([np.inf, 0]), dtype=np.float64)
+
+    env = build_registered(build, Free)
+    assert env.notes == ["Free: its action_space has no bounds: actions are within [-1, 1]"]
+    assert env.own_action_space == Box(np.array([-1, -4]), np.array([1, 0]), dtype=np.float64)
+    assert not build("brought:Field", 1).notes
+
+
+@pytest.mark.parametrize("reward", [np.array([2.0]), np.array([[2.0]], dtype=np.float32), 2, [2]])
+def test_a_reward_may_have_any_shape_of_one_number(build, reward):
+    env = build_registered(build, paying(reward))
+    env.reset(seed=0)
+    assert env.step(np.zeros((1, 1)))[1].tolist() == [2]
+
+
+@pytest.mark.parametrize("reward", [np.zeros(2), "much", []])
+def test_a_reward_that_is_no_number_is_refused(build, reward):
+    with pytest.raises(ValueError, match="Paying: a reward must be one number, got"):
+        build_registered(build, paying(reward))
+
+
+def paying(reward):
+    from brought import Field
+
+    class Paying(Field):
+        def outcome(self):
+            observation, _, *rest = super().outcome()
+            return observation, reward, *rest
+
+    return Paying
