@@ -11,12 +11,12 @@ from rlkit.config.files import debug_version, load_config, resumed_config
 from rlkit.config.settings import Config
 from rlkit.launchers.train import train, with_seed
 from rlkit.runs.folder import RunFolder, find_run
-from rlkit.util.command import Command, os_error_text, run_command
+from rlkit.util.command import Command, UserPath, os_error_text, run_command
 from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError, one_line
 
 
 @click.command(cls=Command, help=__doc__)
-@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("config", type=UserPath(), required=False)
 @click.option("--gpu", type=click.IntRange(min=0), metavar="ID", help="CUDA device to train on.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU even if there is a GPU.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Fixes all random numbers (default: a new one).")

@@ -3,6 +3,7 @@
 Importing this package registers the families with gymnasium, as `PearlMeta/...` ids.
 """
 
+from envs import mujoco_import  # noqa: F401 - before all that import mujoco
 from envs.base import MetaEnv, Task
 from envs.family import TaskFamily
 from envs.gymnasium_ids import register_ids

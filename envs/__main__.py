@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m envs", description="List, describe and film the task families.")
     parser.add_argument("env_name", metavar="ID", nargs="?", help="a family; without one all are listed")
-    parser.add_argument("--render", metavar="FILE", type=Path, help="film a random policy into FILE (mp4)")
+    parser.add_argument(
+        "--render", metavar="FILE", type=os.path.expanduser, help="film a random policy into FILE (mp4)"
+    )
     parser.add_argument("--task", metavar="INDEX", type=int, default=0, help="index of the task to film (0)")
     parser.add_argument("--n-tasks", metavar="N", type=int, default=2, help="number of tasks to draw (2)")
     parser.add_argument("--steps", metavar="N", type=int, help="steps to film (one horizon)")
@@ -56,7 +59,7 @@ def _film(options: argparse.Namespace) -> None:
 
     env = SingleEnv(options.env_name, task=options.task, n_tasks=options.n_tasks, render_mode="rgb_array")
     steps = env.meta_env.max_path_length if options.steps is None else options.steps
-    film_random_policy(env, options.render, steps, options.seed)
+    film_random_policy(env, Path(options.render), steps, options.seed)
     env.close()
     print(f"{options.render}: {steps} steps of {options.env_name}, {env.meta_env.task_caption(env.task)}")
 

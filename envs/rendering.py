@@ -18,6 +18,9 @@ import numpy as np
 from envs.base import FloatArray, Frame
 from envs.views import Arrow, Disc, View
 
+BACKENDS = ("egl", "osmesa", "glfw", "cgl")
+ANY_BACKEND = ("", "glx", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0")
+"""Values of MUJOCO_GL that MuJoCo knows and that name no offscreen backend."""
 WIDTH, HEIGHT = 480, 360  # pixels
 MARKER_COLOUR = (0.1, 0.7, 0.2, 0.9)  # rgba
 ARROW_WIDTH = 0.07  # m
@@ -114,15 +117,19 @@ def open_context(width: int, height: int) -> Any:
         try:
             return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
         except Exception as error:  # a missing library shows as one of many types
-            faults.append(f"{backend}: {error}")
+            faults.append(f"{backend}: {' '.join(str(error).split())}")
             _forget_opengl()
     raise RenderingUnavailableError(f"cannot render, no offscreen OpenGL ({'; '.join(faults)}); {INSTALL_HINT}")
 
 
 def _backends() -> list[str]:
     asked = os.environ.get("MUJOCO_GL", "").lower().strip()
-    if asked in ("egl", "osmesa", "glfw", "cgl"):
+    if asked in BACKENDS:
         return [asked]
+    if asked not in ANY_BACKEND:
+        raise RenderingUnavailableError(
+            f"cannot render: MUJOCO_GL must be {', '.join(BACKENDS)} or not set, got {asked!r}"
+        )
     return ["egl", "osmesa"] if platform.system() == "Linux" else ["cgl", "glfw"]
 
 

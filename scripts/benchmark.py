@@ -19,7 +19,7 @@ from rich.table import Table
 from rlkit.config.files import load_config
 from rlkit.config.rules import make_config
 from rlkit.config.settings import Config
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,10 +41,8 @@ Cases = Iterator[tuple[str, "Case"]]
 
 @click.command(cls=Command, help=__doc__)
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Measure this config instead of the usual ones."
-)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file too.")
+@click.option("--config", "config_path", type=UserPath(), help="Measure this config instead of the usual ones.")
+@click.option("--json", "json_path", type=UserPath(), help="Write the figures to this file too.")
 @click.option("--device", "device_name", default="cpu", show_default=True, help="cpu or cuda[:ID].")
 @click.option(
     "--seconds", default=SECONDS_PER_CASE, show_default=True, type=click.FloatRange(min=0.0), help="Time per case."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
@@ -22,7 +22,7 @@ FORMATS = (".png", ".pdf", ".svg")
 
 
 @click.command(cls=Command, help=__doc__)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=UserPath())
 @click.option("--x", default=X_DEFAULT, show_default=True, metavar="COLUMN", help="Column of the x axis.")
 @click.option(
     "--y",
@@ -55,12 +55,12 @@ FORMATS = (".png", ".pdf", ".svg")
     is_flag=True,
     help="Draw the return of each trajectory of an evaluation instead, as the runs end: their last 10 % of rows.",
 )
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the plotted numbers.")
+@click.option("--csv", "csv_path", type=UserPath(), metavar="FILE", help="Write the plotted numbers.")
 @click.option("--report", is_flag=True, help="Draw each run's own pictures into its plots/ folder instead.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=Path("learning_curves.png"),
     show_default=True,
     metavar="FILE",

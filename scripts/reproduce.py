@@ -25,7 +25,7 @@ from rlkit.reproduction.figures import draw_figures
 from rlkit.reproduction.page import LIST_HEAD, list_rows, render
 from rlkit.reproduction.plan import Places, Plan, plan_of, plan_run, plans, seeds_beside
 from rlkit.reproduction.results import read_all, read_result
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import replacing
 
@@ -45,7 +45,7 @@ PRINTED_WIDTH = 160  # where there is no terminal
     "--collect",
     "collected",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=UserPath(exists=True, file_okay=False),
     metavar="EXP_DIR",
     help="Keep what this finished run of an experiment's config came to, wherever it lies; repeatable.",
 )
@@ -55,7 +55,7 @@ PRINTED_WIDTH = 160  # where there is no terminal
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=OUTPUT,
     show_default=True,
     metavar="DIR",

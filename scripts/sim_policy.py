@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
 from rlkit.viz.stats import bootstrap_band
@@ -29,11 +29,11 @@ DEFAULT_SEED = 0  # where neither the command line nor the run has one
 
 
 @click.command(cls=Command, help=__doc__)
-@click.argument("exp_dir", type=click.Path(path_type=Path))
+@click.argument("exp_dir", type=UserPath())
 @click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FILE",
     help="Use this in place of variant.json.",
 )
@@ -56,9 +56,7 @@ DEFAULT_SEED = 0  # where neither the command line nor the run has one
 @click.option("--task", type=click.IntRange(min=0), metavar="INDEX", help="Only this task of the set.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of start states and z (default: the run's).")
 @click.option("--video", is_flag=True, help=f"Film one adaptation to each task, into EXP_DIR/{FILM_FOLDER}.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=f"JSON file (EXP_DIR/{RESULT_FILE})."
-)
+@click.option("-o", "--output", type=UserPath(), metavar="FILE", help=f"JSON file (EXP_DIR/{RESULT_FILE}).")
 def main(
     exp_dir: Path,
     config_path: Path | None,

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from rlkit.runs.logger import STATUS_FILE, has_finished
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "launch_experiment.py"
@@ -43,7 +43,7 @@ SETTINGS = {
     "--kills", default=20, show_default=True, type=click.IntRange(min=1), help="Runs killed, of each config."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the moments.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to run (default: a temporary folder).")
+@click.option("--folder", type=UserPath(), help="Where to run (default: a temporary folder).")
 def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> int:
     """Count the runs whose rows are all equal; exit code 1 unless every one is."""
     rng = random.Random(seed)

@@ -10,6 +10,7 @@ from typing import Any
 from rlkit.config.rules import make_config, shown
 from rlkit.config.settings import Config, is_writable
 from rlkit.util.errors import UserError
+from rlkit.util.files import user_path
 
 MAY_CHANGE_ON_RESUME = (
     "algo_params.num_iterations",
@@ -51,7 +52,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), settings: Mappi
     Raises:
         UserError: unreadable file, unknown key, wrong type, impossible value or combination.
     """
-    tree = _read_tree(Path(path), ())
+    tree = _read_tree(user_path(path), ())
     _change(tree, overrides, settings or {})
     return make_config(tree, str(path))
 
@@ -134,7 +135,7 @@ def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(base, str) or not is_writable(base):
         raise UserError(f"{path}: base: should be the path of another config, got {json.dumps(base)}")
-    return _merge(_read_tree(path.parent / base, (*chain, path.resolve())), tree)
+    return _merge(_read_tree(path.parent / user_path(base), (*chain, path.resolve())), tree)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ The keys and defaults are the reference's, so that its JSON files run unchanged.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import os
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+UserPath: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
 MAX_COUNT, MAX_WIDTH = 10**6, 10**5  # beyond these no machine has the memory
 SET_ELSEWHERE = {
     "max_path_length": "set algo_params.max_path_length",
@@ -148,7 +150,7 @@ class AlgoParams(Section):
 class UtilParams(Section):
     """Where and on what it runs."""
 
-    base_log_dir: str = Field("output", min_length=1)  # results go to base_log_dir/[ENV]/[EXP]
+    base_log_dir: UserPath = Field("output", min_length=1)  # results go to base_log_dir/[ENV]/[EXP]
     use_gpu: bool = True  # falls back to the CPU, saying so, where there is no CUDA device
     gpu_id: int = Field(0, ge=0)
     num_threads: int = Field(0, ge=0)  # CPU threads of torch and of the physics; 0: all that the job may use
@@ -172,7 +174,7 @@ class Config(Section):
     latent_size: int = Field(5, ge=1, le=MAX_WIDTH)  # dimensions of z
     net_size: int = Field(300, ge=1, le=MAX_WIDTH)  # units per hidden layer of policy, critics and value
     encoder_size: int = Field(200, ge=1, le=MAX_WIDTH)  # units per hidden layer of the context encoder
-    path_to_weights: str | None = None  # folder of *.pth files to start from, this project's or the reference's
+    path_to_weights: UserPath | None = None  # folder of *.pth files to start from, this project's or the reference's
     seed: int | None = Field(None, ge=0, lt=2**32)  # null: drawn, and written to variant.json
     env_params: EnvParams = EnvParams()
     algo_params: AlgoParams = AlgoParams()

@@ -17,7 +17,7 @@ from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.builder import build_agent, load_agent, read_weights
 from rlkit.util.errors import UserError
-from rlkit.util.files import read_json
+from rlkit.util.files import read_json, user_path
 from rlkit.util.records import FloatArray
 
 Transition = tuple[ArrayLike, ArrayLike, float, ArrayLike]
@@ -113,7 +113,7 @@ def load_experiment(
     Raises:
         UserError: config, action space or weights are missing, unreadable, or do not belong together.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     if not isinstance(config, Config):

@@ -13,7 +13,7 @@ from typing import Any
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.util.errors import UserError
-from rlkit.util.files import write_json
+from rlkit.util.files import user_path, write_json
 from rlkit.util.machine import versions
 
 DOCKER_LOG_DIR = "/mounts/output"
@@ -109,7 +109,7 @@ def find_run(name: str, base: Path = Path("output")) -> RunFolder:
         if not runs:
             raise UserError(f"--resume {LATEST}: there is no run below {base}")
         return RunFolder(max(runs, key=lambda run: max(file.stat().st_mtime for file in run.iterdir())))
-    folder = Path(name)
+    folder = user_path(name)
     if not (folder / VARIANT_FILE).is_file():
         raise UserError(f"--resume {name}: no run there, it has no {VARIANT_FILE}")
     return RunFolder(folder)

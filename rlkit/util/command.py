@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError, one_line
+from rlkit.util.files import user_path
+
+
+class UserPath(click.Path):
+    """A path among a command's words, with `~` expanded: no shell does it within `--json=~/x`."""
+
+    def __init__(self, **checks: Any) -> None:
+        """`checks` as click's."""
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        return super().convert(user_path(value), param, ctx)
 
 
 class Command(click.Command):

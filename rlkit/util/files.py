@@ -12,6 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 
+def user_path(path: str | Path) -> Path:
+    """A path as the user wrote it, with `~` expanded where no shell did."""
+    return Path(os.path.expanduser(path))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a new version of `path`; it takes the old one's place when the block ends without an error."""

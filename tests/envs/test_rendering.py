@@ -1,7 +1,9 @@
 """Frames: of every family where OpenGL works, and a clear word where it does not."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +96,32 @@ for scene in scenes:
 def test_environments_left_open_end_in_silence():
     outcome = subprocess.run([sys.executable, "-c", UNCLOSED], capture_output=True, text=True, check=True)
     assert outcome.stderr == ""
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "cgl", "osmesa", "egl"])
+def test_mujoco_gl_matters_only_when_something_is_drawn(backend, tmp_path):
+    """Whatever this machine has of it: a run goes through, and a film is made or refused in one line."""
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"MUJOCO_GL": backend, "PYTHONPATH": str(root)}
+    train = [
+        "launch_experiment.py",
+        "configs/cheetah-vel.json",
+        "--debug",
+        "--cpu",
+        "--set",
+        "util_params.plots=false",
+    ]
+    result = subprocess.run(
+        [sys.executable, *train, "--set", f"util_params.base_log_dir={tmp_path}"],
+        cwd=root, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    film = ["-m", "envs", "cheetah-vel", "--render", str(tmp_path / "film.mp4"), "--steps", "2"]
+    result = subprocess.run(
+        [sys.executable, *film], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode or backend in ("nonsense", "cgl"):
+        assert result.returncode == 2
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("error: cannot render")
+        assert backend in line
