@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,11 @@ class Arm:
         return load_config(self.path, settings, {} if seed is None else {"seed": seed})
 
 
+def arms(*configs: str) -> tuple[Arm, ...]:
+    """Arms that are called as what comes after the point in their config's name."""
+    return tuple(Arm(config.rpartition(".")[2], config) for config in configs)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Runs that answer one question together.
@@ -49,7 +55,7 @@ class Experiment:
     Attributes:
         name: of its folder in results/, its figure and its notes.
         title: for readers.
-        arms: the first one stands in the overview, or all where there is a target; none of another experiment's.
+        arms: by default the config called `name`. The first one stands in the overview, all where there is a target.
         device: what its length is meant for.
         seeds: 0, 1, ... up to so many.
         env_steps: length of the x axis; None: what the config's num_iterations come to.
@@ -67,7 +73,7 @@ class Experiment:
 
     name: str
     title: str
-    arms: tuple[Arm, ...]
+    arms: tuple[Arm, ...] = ()
     device: Literal["cpu", "gpu"] = "cpu"
     seeds: int = 3
     env_steps: int | None = None
@@ -82,6 +88,10 @@ class Experiment:
     leads: bool = False
     compared_at: int | None = None
 
+    def __post_init__(self) -> None:
+        if not self.arms:
+            object.__setattr__(self, "arms", (Arm("", self.name),))
+
     @property
     def anchor(self) -> str:
         """What others reach, and with what."""
@@ -91,12 +101,17 @@ class Experiment:
 
 SMALL = (
     Experiment(
-        "cheetah-vel-small",
-        "Half-Cheetah-Vel, small networks",
-        (Arm("", "cheetah-vel-small"),),
-        target=-45.0,
+        "cheetah-vel-small", "Half-Cheetah-Vel, small networks", target=-45.0, leads=True, compared_at=500_000
+    ),
+    Experiment(
+        "sparse-point-robot-small",
+        "Sparse 2D navigation, small networks: probabilistic and deterministic z (figure 7)",
+        arms("ablations/deterministic-small.probabilistic", "ablations/deterministic-small.deterministic"),
+        reached="return rises with the trajectories, with probabilistic z alone (paper)",
+        order=("probabilistic", "deterministic"),
+        by_trajectory=True,
+        target=12.0,
         leads=True,
-        compared_at=500_000,
     ),
 )
 """Every domain on two CPU cores; a further one is a config and an entry here."""
@@ -105,7 +120,6 @@ ON_CPU = (
     Experiment(
         "quickstart",
         "Point robot, 300 training goals, small networks",
-        (Arm("", "quickstart"),),
         seeds=5,
         target=-13.1,
         reached="-13.1, reference code in a protocol of this size",
@@ -114,7 +128,7 @@ ON_CPU = (
     Experiment(
         "point-robot",
         "Point robot",
-        (Arm("", "point-robot"), Arm("trajectories", "ablations/point-robot-context.trajectories")),
+        (Arm("", "point-robot"), *arms("ablations/point-robot-context.trajectories")),
         seeds=2,
         env_steps=56_000,
         settings=("util_params.precision=bf16",),
@@ -124,7 +138,7 @@ ON_CPU = (
     Experiment(
         "cheetah-dir",
         "Half-Cheetah-Fwd-Back",
-        (Arm("", "cheetah-dir"), Arm("trajectories", "ablations/cheetah-dir-context.trajectories")),
+        (Arm("", "cheetah-dir"), *arms("ablations/cheetah-dir-context.trajectories")),
         seeds=2,
         env_steps=500_000,
         target=900.0,
@@ -132,25 +146,11 @@ ON_CPU = (
         told_apart_by="algo_params.context_sampling",
     ),
     Experiment(
-        "sparse-point-robot-small",
-        "Sparse 2D navigation, small networks: probabilistic and deterministic z (figure 7)",
-        (
-            Arm("probabilistic", "ablations/deterministic-small.probabilistic"),
-            Arm("deterministic", "ablations/deterministic-small.deterministic"),
-        ),
-        reached="return rises with the trajectories, with probabilistic z alone (paper)",
-        order=("probabilistic", "deterministic"),
-        by_trajectory=True,
-        target=12.0,
-        leads=True,
-    ),
-    Experiment(
         "context",
         "Where context comes from, on the quickstart (figure 6)",
         (
             Arm("recent", "ablations/context-small.recent", runs_of="quickstart"),
-            Arm("off-policy-rl-batch", "ablations/context-small.off-policy-rl-batch"),
-            Arm("off-policy", "ablations/context-small.off-policy"),
+            *arms("ablations/context-small.off-policy-rl-batch", "ablations/context-small.off-policy"),
         ),
         order=("recent", "off-policy-rl-batch", "off-policy"),
         keeps_weights=False,
@@ -160,76 +160,43 @@ ON_CPU = (
         "How context is encoded, on the quickstart (figure 5)",
         (
             Arm("mlp", "ablations/recurrent-small.mlp", runs_of="quickstart"),
-            Arm("rnn-tran", "ablations/recurrent-small.rnn-tran"),
-            Arm("rnn-traj", "ablations/recurrent-small.rnn-traj"),
+            *arms("ablations/recurrent-small.rnn-tran", "ablations/recurrent-small.rnn-traj"),
         ),
         order=("mlp", "rnn-tran", "rnn-traj"),
         keeps_weights=False,
     ),
 )
 
+gpu = partial(Experiment, device="gpu")
 ON_GPU = (
-    Experiment(
-        "cheetah-vel",
-        "Half-Cheetah-Vel",
-        (Arm("", "cheetah-vel"),),
-        device="gpu",
-        env_steps=750_000,
-        target=-45.0,
-    ),
-    Experiment(
+    gpu("cheetah-vel", "Half-Cheetah-Vel", env_steps=750_000, target=-45.0),
+    gpu(
         "sparse-point-robot",
         "Sparse 2D navigation",
-        (Arm("", "sparse-point-robot"),),
-        device="gpu",
         env_steps=1_500_000,
         target=12.0,
         columns=(BUFFER_CONTEXT,),
         by_trajectory=True,
     ),
-    Experiment(
-        "ant-dir",
-        "Ant-Fwd-Back",
-        (Arm("", "ant-dir"),),
-        device="gpu",
-        env_steps=2_000_000,
-        target=1050.0,
-    ),
-    Experiment(
+    gpu("ant-dir", "Ant-Fwd-Back", env_steps=2_000_000, target=1050.0),
+    gpu(
         "cheetah-dir-long",
         "Half-Cheetah-Fwd-Back, longer",
         (Arm("", "cheetah-dir"),),
-        device="gpu",
         env_steps=1_500_000,
         target=1250.0,
     ),
-    Experiment(
-        "walker-rand-params",
-        "Walker-2D-Params",
-        (Arm("", "walker-rand-params"),),
-        device="gpu",
-        env_steps=1_100_000,
-        target=720.0,
-    ),
-    Experiment(
+    gpu("walker-rand-params", "Walker-2D-Params", env_steps=1_100_000, target=720.0),
+    gpu(
         "ant-goal",
         "Ant-Goal-2D",
-        (Arm("", "ant-goal"), Arm("trajectories", "ablations/ant-goal-context.trajectories")),
-        device="gpu",
+        (Arm("", "ant-goal"), *arms("ablations/ant-goal-context.trajectories")),
         env_steps=3_000_000,
         target=-440.0,
         columns=(BUFFER_CONTEXT,),
         told_apart_by="algo_params.context_sampling",
     ),
-    Experiment(
-        "humanoid-dir",
-        "Humanoid-Direc-2D",
-        (Arm("", "humanoid-dir"),),
-        device="gpu",
-        env_steps=1_500_000,
-        target=985.0,
-        columns=("Test velocity",),
-    ),
+    gpu("humanoid-dir", "Humanoid-Direc-2D", env_steps=1_500_000, target=985.0, columns=("Test velocity",)),
 )
 
 EXPERIMENTS = (*SMALL, *ON_CPU, *ON_GPU)
