@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 
+from rlkit.config.settings import AlgoParams, Config
+from rlkit.launchers.build import build_pearl
 from rlkit.torch.distributions import Belief
-from rlkit.util.records import Paths
+from rlkit.util.records import Dims, Paths
 
 OBS_DIM, ACTION_DIM = 3, 2
 SPARSE_OFFSET = 100.0  # the sparse reward is the task's index plus this
@@ -93,7 +95,7 @@ class FakeAgent:
         return Belief(mean[:, None], torch.zeros(len(mean), 1))
 
     def actor(self):
-        return self
+        return self.for_z
 
     def for_z(self, z, generator):
         def act(obs):
@@ -101,6 +103,23 @@ class FakeAgent:
             return np.concatenate([z.numpy(), np.zeros_like(z.numpy())], axis=1)
 
         return act
+
+
+class FakeContexts:
+    """Draws contexts by a function of tasks and generator."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+
+def make_trainer(
+    obs_dim=4, action_dim=2, *, net_size=16, encoder_size=16, latent_size=5, seed=3, device="cpu", **algo
+):
+    """A trainer with fresh networks; `algo` are settings of algo_params."""
+    sizes = {"net_size": net_size, "encoder_size": encoder_size, "latent_size": latent_size}
+    config = Config(env_name="none", algo_params=AlgoParams(**algo), **sizes)
+    generator = torch.Generator().manual_seed(seed)
+    return build_pearl(config, Dims(obs_dim, action_dim), torch.device(device), generator)
 
 
 def make_paths(tasks, length, max_length=None, first_step=0):

@@ -180,7 +180,7 @@ def test_an_agent_in_python_acts_as_it_was_trained(config, tmp_path):
     assert agent.action_space == Box(-3, 3, (1,), np.float64)
     half = load_experiment(tmp_path / "output/brought.Field/run", action_space=Box(0, 1, (1,)))
     obs, z = np.array([0.3]), np.ones(5, dtype=np.float32)
-    within_one = agent.agent.actor().for_z(torch.ones(1, 5), None)(np.array([[0.3]], dtype=np.float32))[0]
+    within_one = agent.agent.actor()(torch.ones(1, 5), None)(np.array([[0.3]], dtype=np.float32))[0]
     np.testing.assert_allclose(agent.actor(z)(obs), 3 * within_one, rtol=1e-6)
     np.testing.assert_allclose(half.actor(z)(obs), (1 + within_one) / 2, rtol=1e-6)
     beliefs = [

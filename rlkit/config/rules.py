@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rlkit.config.settings import ATTENTION_HEADS, Config, Section
+from rlkit.config.settings import Config, Section
 from rlkit.util.errors import UserError
+
+ATTENTION_HEADS = 4  # of the attention encoder: its width must be a multiple
 
 
 def make_config(tree: Mapping[str, Any], place: str) -> Config:

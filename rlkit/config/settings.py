@@ -23,9 +23,6 @@ SET_ELSEWHERE = {
 """Parameters of an environment that a config states in another place."""
 
 
-ATTENTION_HEADS = 4  # of the attention encoder
-
-
 def is_writable(text: str) -> bool:
     """Whether `text` can be a file's name or content: JSON allows characters that neither can have."""
     try:

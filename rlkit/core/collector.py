@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.core.protocols import Agent, Belief, DrawContext
+from rlkit.data_management.context import ContextSampler
 from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.distributions import Belief
+from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.util.records import IndexArray, Paths, Start
 
 
@@ -21,7 +23,7 @@ class Collector:
     running them one after the other would have made.
     """
 
-    def __init__(self, sampler: PathSampler, agent: Agent, generator: torch.Generator) -> None:
+    def __init__(self, sampler: PathSampler, agent: PEARLAgent, generator: torch.Generator) -> None:
         """`generator` (on the agent's device) draws z and the exploration noise."""
         self._sampler = sampler
         self._agent = agent
@@ -51,7 +53,7 @@ class Collector:
         self,
         tasks: IndexArray,
         num_steps: int,
-        draw_context: DrawContext,
+        contexts: ContextSampler,
         *,
         paths_per_update: int,
         context_grows: bool,
@@ -64,13 +66,13 @@ class Collector:
         Args:
             tasks: distinct task indices.
             num_steps: transitions wanted per task.
-            draw_context: draws a context for each of its tasks, (tasks, context, context_dim).
+            contexts: draws a context for each of its tasks, (tasks, context, context_dim).
             paths_per_update: episodes that share a posterior.
             context_grows: whether these episodes are drawn as context too: then a group waits for the one before,
                 else all groups run side by side.
         """
         account = _Account(len(tasks), num_steps, self._sampler.max_path_length)
-        beliefs = _GroupBeliefs(self._agent, tasks, lambda drawn: draw_context(drawn, self._generator))
+        beliefs = _GroupBeliefs(self._agent, tasks, lambda drawn: contexts.draw(drawn, self._generator))
 
         def start(num_lanes: int) -> Start:
             count = account.needed()
@@ -128,7 +130,7 @@ class _Account:
 class _GroupBeliefs:
     """The belief of each (task, group of episodes), inferred when first asked for; group 0 has the prior."""
 
-    def __init__(self, agent: Agent, tasks: IndexArray, draw_context: Callable[[IndexArray], Tensor]) -> None:
+    def __init__(self, agent: PEARLAgent, tasks: IndexArray, draw_context: Callable[[IndexArray], Tensor]) -> None:
         self._agent = agent
         self._tasks = tasks
         self._draw_context = draw_context

@@ -1,73 +1,74 @@
-"""Evaluation: how well the agent adapts to a task from its own first trajectories (paper, algorithm 2)."""
+"""Evaluation: how well the agent adapts to a task from its own first paths (paper, algorithm 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rlkit.config.settings import AlgoParams
-from rlkit.core.protocols import Agent, Belief, DrawContext, Sampler
+from rlkit.data_management.context import ContextSampler
+from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.distributions import Belief
+from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.util.records import FloatArray, IndexArray, Paths, Start, join_paths
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Round(NamedTuple):
-    """The trajectories of the same number in their runs."""
+    """The paths of the same number in their runs."""
 
     number: int  # from 0
-    lanes: IndexArray  # (rows,) which runs had so many, in order; each has a row of `paths`
+    runs: IndexArray  # (rows,) which runs had so many, in order; each has a row of `paths`
     paths: Paths
 
 
 class Adaptation(NamedTuple):
-    """What happened in some evaluation runs; a lane is a run here."""
+    """What happened in some evaluation runs: each adapts to one task from scratch."""
 
-    tasks: IndexArray  # (lanes,)
-    returns: FloatArray  # (lanes, trajectories), in order; nan where a run had fewer
-    z_mean: FloatArray  # (lanes, latent), the posterior after the last trajectory
-    z_var: FloatArray  # (lanes, latent)
+    tasks: IndexArray  # (runs,)
+    returns: FloatArray  # (runs, paths), in order; nan where a run had fewer
+    z_mean: FloatArray  # (runs, latent), the posterior after the last path
+    z_var: FloatArray  # (runs, latent)
     rounds: list[Round]
 
     @property
     def final_return(self) -> FloatArray:
-        """Return of each run's last trajectory, (lanes,): the result of the evaluation."""
+        """Return of each run's last path, (runs,): the result of the evaluation."""
         return self.returns[np.arange(len(self._last)), self._last]
 
     @property
     def _last(self) -> IndexArray:
-        """Number of each lane's last trajectory, (lanes,)."""
+        """Number of each run's last path, (runs,)."""
         return np.isfinite(self.returns).sum(axis=1) - 1
 
-    def terms_of_last_trajectories(self) -> dict[str, float]:
-        """What the environment names beside the reward, for the last trajectories of all runs.
+    def terms_of_last_paths(self) -> dict[str, float]:
+        """What the environment names beside the reward, for the last paths of all runs.
 
-        Means per step, but for `success`: the share of the trajectories that had it at some step. What was told in
-        some trajectories alone counts 0 in the others.
+        Means per step, but for `success`: the share of the paths that had it at some step. What was told in some
+        paths alone counts 0 in the others.
         """
         names = dict.fromkeys(name for _, _, paths in self.rounds for name in paths.terms)
         collected: dict[str, list[float]] = {name: [] for name in names}
-        for number, lanes, paths in self.rounds:
+        for number, runs, paths in self.rounds:
             nothing = np.zeros_like(paths.reward)
-            for row in np.flatnonzero(self._last[lanes] == number):
+            for row in np.flatnonzero(self._last[runs] == number):
                 for name, values in collected.items():
                     steps = paths.terms.get(name, nothing)[row, : paths.length[row]]
                     values.append(float(steps.max() if name == "success" else steps.mean()))
         return {name: float(np.mean(values)) for name, values in collected.items()}
 
-    def return_of_trajectory(self, number: int) -> float | None:
-        """Mean return of the `number`-th trajectory (from 0) over all runs; None where a run had fewer."""
+    def return_of_path(self, number: int) -> float | None:
+        """Mean return of the `number`-th path (from 0) over all runs; None where a run had fewer."""
         if number >= self.returns.shape[1] or np.isnan(self.returns[:, number]).any():
             return None
         return float(self.returns[:, number].mean())
 
 
 Watch = Callable[[int, int, Belief], None]
-"""Called as a trajectory begins, with its run (lane), its number in the run and the belief behind it, one row."""
+"""Called as a path begins, with its run, its number in the run and the belief behind it, one row."""
 
 
 class Evaluator:
@@ -75,8 +76,8 @@ class Evaluator:
 
     def __init__(
         self,
-        sampler: Sampler,
-        agent: Agent,
+        sampler: PathSampler,
+        agent: PEARLAgent,
         generator: torch.Generator,
         params: AlgoParams,
         *,
@@ -91,13 +92,13 @@ class Evaluator:
             generator: draws z, and the exploration noise of a policy that is not deterministic.
             params: how long, and with what context.
             deterministic: whether the policy's mean is taken.
-            watch: is told of each trajectory before it is run.
+            watch: is told of each path before it is run.
         """
         self._sampler = sampler
         self._agent = agent
         self._generator = generator
         self._params = params
-        self._noise = None if deterministic else generator
+        self._exploration = None if deterministic else generator
         self._watch = watch
 
     def seed(self, env_seed: int, agent_seed: int) -> None:
@@ -113,7 +114,7 @@ class Evaluator:
     def adapt(self, tasks: IndexArray) -> Adaptation:
         """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.
 
-        Trajectories are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` trajectories
+        Paths are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` paths
         where that is set. z is drawn from the prior for the first `num_exp_traj_eval` of them, then from the
         posterior given all transitions of this run so far. Runs go on whatever the others are at.
         """
@@ -128,7 +129,7 @@ class Evaluator:
                     self._watch(int(run), int(runs.num_paths[run]), belief.rows(np.array([row])))
             return Start(begun, tasks[begun], belief.sample(self._generator))
 
-        for ended, paths in self._sampler.run(start, self._noise):
+        for ended, paths in self._sampler.run(start, self._exploration):
             runs.end(ended, paths)
             transitions = paths.context(use_next_obs=params.use_next_obs_in_context, sparse=params.sparse_rewards)
             runs.context.append(ended, self._agent.codes(transitions[paths.valid()]), paths.length)
@@ -138,16 +139,16 @@ class Evaluator:
         mean, var = runs.belief.mean.cpu().numpy(), runs.belief.var.cpu().numpy()
         return Adaptation(tasks, runs.returns(), mean, var, runs.rounds())
 
-    def posterior_returns(self, tasks: IndexArray, draw_context: DrawContext) -> FloatArray:
+    def posterior_returns(self, tasks: IndexArray, contexts: ContextSampler) -> FloatArray:
         """Return of each of `tasks` with z from the posterior of a drawn context, no adaptation, (tasks,).
 
-        Each task runs as many trajectories as an evaluation has at full length, each with its own context and z.
+        Each task runs as many paths as an evaluation has at full length, each with its own context and z.
         """
         num_paths = max(1, self._params.num_full_paths_per_eval)
-        lanes = np.repeat(tasks, num_paths)
-        z = self._agent.posterior(draw_context(lanes, self._generator)).sample(self._generator)
-        returns = np.empty(len(lanes), dtype=np.float32)
-        for episodes, paths in self._sampler.sample(lanes, z, None):
+        each = np.repeat(tasks, num_paths)
+        z = self._agent.posterior(contexts.draw(each, self._generator)).sample(self._generator)
+        returns = np.empty(len(each), dtype=np.float32)
+        for episodes, paths in self._sampler.sample(each, z, None):
             returns[episodes] = paths.returns(self._params.sparse_rewards)
         return returns.reshape(len(tasks), num_paths).mean(axis=1)
 
@@ -166,20 +167,20 @@ class _Runs:
         self._params = params
 
     def begin(self, num_lanes: int) -> IndexArray:
-        """Up to `num_lanes` runs whose next trajectory begins now, first those that have had fewest."""
+        """Up to `num_lanes` runs whose next path begins now, first those that have had fewest."""
         ready = np.flatnonzero(self._idle & self._goes_on())
         chosen = np.sort(ready[np.argsort(self.num_paths[ready], kind="stable")[:num_lanes]])
         self._idle[chosen] = False
         return chosen
 
     def _goes_on(self) -> NDArray[np.bool_]:
-        """Which runs are to have another trajectory."""
+        """Which runs are to have another path."""
         if self._params.num_trajs_per_eval is not None:
             return self.num_paths < self._params.num_trajs_per_eval
         return self._steps < self._params.num_steps_per_eval
 
     def end(self, runs: IndexArray, paths: Paths) -> None:
-        """The trajectories of `runs` under way have ended."""
+        """The paths of `runs` under way have ended."""
         number = self.num_paths[runs]
         for each in np.unique(number):
             rows = np.flatnonzero(number == each)
@@ -189,7 +190,7 @@ class _Runs:
         self._idle[runs] = True
 
     def rounds(self) -> list[Round]:
-        """The trajectories by their number, each with its runs in order."""
+        """The paths by their number, each with its runs in order."""
         rounds = []
         for number, pieces in sorted(self._ended.items()):
             runs = np.concatenate([some for some, _ in pieces])
@@ -198,7 +199,7 @@ class _Runs:
         return rounds
 
     def returns(self) -> FloatArray:
-        """Returns by run and number, (runs, trajectories), nan where there was none."""
+        """Returns by run and number, (runs, paths), nan where there was none."""
         returns = np.full((len(self.num_paths), len(self._ended)), np.nan, dtype=np.float32)
         for number, pieces in self._ended.items():
             for runs, paths in pieces:

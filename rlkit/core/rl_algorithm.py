@@ -9,15 +9,16 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from rlkit.config.settings import AlgoParams
+from rlkit.core.collector import Collector
 from rlkit.core.evaluation import Adaptation, Evaluator
-from rlkit.core.protocols import Collector, DrawContext, Experience, TrainingStep
+from rlkit.data_management.context import ContextSampler
+from rlkit.data_management.experience import Experience
 from rlkit.data_management.journal import Mark
+from rlkit.torch.sac.training_phase import Statistics, TrainingPhase
 from rlkit.util.records import IndexArray, Paths
 from rlkit.util.seeding import INITIAL_POOL, Stream, stream_seed
 from rlkit.util.signals import StopSignal
 from rlkit.util.timing import PhaseTimer
-
-OWN_STATISTICS = ("Alpha", "Alpha Loss")  # of the training step, in columns behind those that the reference has
 
 DIVERGED_COLUMN = "Number of diverged episodes"  # of the iteration, collecting and evaluation
 
@@ -65,13 +66,18 @@ class Evaluation(NamedTuple):
 class IterationResult(NamedTuple):
     """What an iteration leaves: the row of progress.csv and the evaluations behind it."""
 
-    number: int  # from 0
+    number: int  # from 1
     row: Mapping[str, float | None]  # without the columns of an evaluation where there was none
     evaluation: Evaluation | None
 
+    @property
+    def epoch(self) -> int:
+        """The number in the row, and in the files and events that go with it: from 0, as the reference counts."""
+        return self.number - 1
+
 
 class MetaRLAlgorithm:
-    """Meta-training from parts that are handed to it; it knows neither torch nor environments."""
+    """Meta-training from parts that are handed to it."""
 
     def __init__(
         self,
@@ -81,8 +87,8 @@ class MetaRLAlgorithm:
         *,
         collector: Collector,
         experience: Experience,
-        draw_context: DrawContext,
-        training_step: TrainingStep,
+        contexts: ContextSampler,
+        training: TrainingPhase,
         evaluator: Evaluator,
         display: Display,
         stop: StopSignal,
@@ -93,8 +99,8 @@ class MetaRLAlgorithm:
         self._tasks = tasks
         self._collector = collector
         self._experience = experience
-        self._draw_context = draw_context
-        self._training_step = training_step
+        self._contexts = contexts
+        self._training = training
         self._evaluator = evaluator
         self._display = display
         self._stop = stop
@@ -111,7 +117,7 @@ class MetaRLAlgorithm:
         return progress, mark, self._timer.state()
 
     def restore(self, progress: Progress, seconds: Mapping[str, float]) -> None:
-        """Go on from a state; buffers and training step have been restored."""
+        """Go on from a state; buffers and training phase have been restored."""
         self.progress = progress
         self._timer = PhaseTimer(seconds)
 
@@ -138,7 +144,7 @@ class MetaRLAlgorithm:
             evaluation = self._evaluate(number) if self._is_evaluated(number) else None
         row = self._row(number, statistics, evaluation)
         self.progress = self.progress._replace(iterations=number, trained=0, diverged=0)
-        return IterationResult(number - 1, row, evaluation)
+        return IterationResult(number, row, evaluation)
 
     @contextmanager
     def _collecting(self, number: int) -> Iterator[None]:
@@ -176,7 +182,7 @@ class MetaRLAlgorithm:
                 posterior_paths = self._collector.from_posterior(
                     tasks,
                     num_steps,
-                    self._draw_context,
+                    self._contexts,
                     paths_per_update=params.update_post_train,
                     context_grows=as_context or params.context_source != "recent",  # which reads the replay buffer
                 )
@@ -199,14 +205,14 @@ class MetaRLAlgorithm:
 
     # ---- training and evaluation -------------------------------------------------------------------------
 
-    def _train(self, iteration: int) -> Mapping[str, float]:
+    def _train(self, iteration: int) -> Statistics:
         num_steps, trained = self._params.num_train_steps_per_itr, self.progress.trained
         self._display.phase("train", num_steps)
         self._display.advance(trained)
         if trained == 0:
-            self._training_step.start(stream_seed(self._seed, Stream.TRAIN, iteration))
-        self._training_step.run(num_steps - trained, self._after_gradient_step)
-        return self._training_step.statistics()
+            self._training.start(stream_seed(self._seed, Stream.TRAIN, iteration))
+        self._training.run(num_steps - trained, self._after_gradient_step)
+        return self._training.statistics()
 
     def _after_gradient_step(self) -> None:
         progress = self.progress
@@ -228,20 +234,17 @@ class MetaRLAlgorithm:
         )
         test = self._evaluator.adapt(np.repeat(self._tasks.test, self._params.num_evals))
         train = self._evaluator.adapt(np.repeat(train_tasks, self._params.num_evals))
-        posterior_return = float(self._evaluator.posterior_returns(train_tasks, self._draw_context).mean())
+        posterior_return = float(self._evaluator.posterior_returns(train_tasks, self._contexts).mean())
         self.progress = self.progress._replace(diverged=self.progress.diverged + self._evaluator.num_diverged)
         self._display.advance(1)
         return Evaluation(test, train, posterior_return)
 
-    def _row(
-        self, iteration: int, statistics: Mapping[str, float], evaluation: Evaluation | None
-    ) -> dict[str, float | None]:
+    def _row(self, iteration: int, statistics: Statistics, evaluation: Evaluation | None) -> dict[str, float | None]:
         """The row of progress.csv: the reference's columns in its order, then this project's."""
         before, after = self._evaluation_columns(evaluation) if evaluation is not None else ({}, {})
-        own = {name: value for name, value in statistics.items() if name in OWN_STATISTICS}
         times = self._timer.close_iteration()
         return {
-            **{name: value for name, value in statistics.items() if name not in own},
+            **statistics.shared,
             **before,
             "Number of train steps total": self.progress.train_steps,
             "Number of env steps total": self.progress.env_steps,
@@ -253,7 +256,7 @@ class MetaRLAlgorithm:
             "Total Train Time (s)": times["total"],
             "Epoch": iteration - 1,
             **after,
-            **own,
+            **statistics.own,
             DIVERGED_COLUMN: self.progress.diverged,
         }
 
@@ -270,15 +273,15 @@ class MetaRLAlgorithm:
             "AverageReturn_all_test_tasks": test_return,
         }, {
             "AverageReturn": test_return,
-            **{f"Test Return Trajectory {n + 1}": test.return_of_trajectory(n) for n in range(online_columns)},
-            **{f"Test {name}": value for name, value in test.terms_of_last_trajectories().items()},
+            **{f"Test Return Trajectory {n + 1}": test.return_of_path(n) for n in range(online_columns)},
+            **{f"Test {name}": value for name, value in test.terms_of_last_paths().items()},
         }
 
 
 def distinct_waves(tasks: IndexArray) -> list[IndexArray]:
     """Split `tasks` into groups without repetition, in order of drawing.
 
-    A task drawn twice collects twice, the second time after its encoder buffer was cleared again: so its turns come
+    A task drawn twice collects twice, the second time after its recent data were cleared again: so its turns come
     one after the other, while different tasks collect side by side.
     """
     waves: list[list[int]] = []

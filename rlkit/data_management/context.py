@@ -14,11 +14,11 @@ class ContextSampler:
     """`embedding_batch_size` transitions per task, with sparse rewards and next observations where configured."""
 
     def __init__(self, buffer: MultiTaskReplayBuffer, params: AlgoParams) -> None:
-        """Draw from `buffer`: the encoder buffer of recently collected data, or the replay buffer."""
+        """Draw from `buffer`: that of recently collected data, or the replay buffer."""
         self._buffer = buffer
         self._params = params
 
-    def __call__(self, tasks: Tensor | IndexArray, generator: torch.Generator) -> Tensor:
+    def draw(self, tasks: Tensor | IndexArray, generator: torch.Generator) -> Tensor:
         """A context for each of `tasks`, (tasks, context, context_dim)."""
         return self._buffer.sample_context(
             torch.as_tensor(tasks, device=self._buffer.device),
@@ -29,7 +29,7 @@ class ContextSampler:
             trajectories=self._params.context_sampling == "trajectories",
         )
 
-    def with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
+    def draw_with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
         """A batch for actor and critics, and its first `embedding_batch_size` transitions per task as context.
 
         The context has the sparse reward where the encoder is to see that; the batch stays dense.
@@ -43,6 +43,7 @@ class ContextSampler:
             sparse=self._params.sparse_rewards,
         )
 
-    def layout(self) -> tuple[int, ...]:
-        """Where and how the data lie; it changes when the buffer grows."""
-        return self._buffer.layout()
+    @property
+    def version(self) -> int:
+        """The buffer's: what was captured on an older one is stale."""
+        return self._buffer.version

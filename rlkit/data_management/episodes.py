@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.tables import draw_below, on_device
+from rlkit.data_management.tables import DeviceTable, draw_below
 
 
 class EpisodeTable:
@@ -22,13 +22,17 @@ class EpisodeTable:
         self._capacity, self._device = capacity, device
         self._host_bounds = np.zeros((num_tasks, 2), dtype=np.int64)  # each episode's start, then the last one's end
         self._host_count = np.zeros(num_tasks, dtype=np.int64)
-        self._bounds = torch.empty(0, dtype=torch.int64, device=device)
-        self._count = torch.empty(0, dtype=torch.int64, device=device)
-        self.sync()
+        self._bounds, self._count = DeviceTable(self._host_bounds, device), DeviceTable(self._host_count, device)
 
+    @property
     def tensors(self) -> tuple[Tensor, Tensor]:
         """What is on the device: bounds and counts."""
-        return self._bounds, self._count
+        return self._bounds.tensor, self._count.tensor
+
+    @property
+    def version(self) -> int:
+        """Grows whenever one of `tensors` is allocated anew."""
+        return self._bounds.version + self._count.version
 
     def append(self, task: int, length: int) -> None:
         """`task` gets an episode of `length` transitions, which overwrites its oldest ones."""
@@ -51,8 +55,8 @@ class EpisodeTable:
 
     def sync(self) -> None:
         """Bring the table to the device."""
-        self._bounds = on_device(self._host_bounds, self._bounds, self._device)
-        self._count = on_device(self._host_count, self._count, self._device)
+        self._bounds.write(self._host_bounds)
+        self._count.write(self._host_count)
 
     def draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
         """Ring positions of `num` transitions of each of `tasks` (k,): episodes drawn with replacement, (k, num).
@@ -60,9 +64,10 @@ class EpisodeTable:
         The episodes follow one another, each with its steps in order; the last one is cut. All of it is tensor
         operations of fixed sizes: `num` episodes are drawn, the number needed if each had one step.
         """
-        episode = draw_below(self._count[tasks], num, generator)
+        bounds, count = self.tensors
+        episode = draw_below(count[tasks], num, generator)
         row = tasks.unsqueeze(1)
-        start, end = self._bounds[row, episode], self._bounds[row, episode + 1]
+        start, end = bounds[row, episode], bounds[row, episode + 1]
         drawn_before = (end - start).cumsum(dim=1)  # transitions up to and with each drawn episode
         step = torch.arange(num, device=self._device).expand(len(tasks), num).contiguous()
         which = torch.searchsorted(drawn_before, step, right=True)

@@ -12,12 +12,12 @@ from rlkit.util.records import IndexArray, Paths
 
 
 class Experience:
-    """The replay buffer of all data, the encoder buffer of recent data, and a journal of what went into them."""
+    """The replay buffer of all data, the recent data for the encoder, and a journal of what went into them."""
 
-    def __init__(self, replay: MultiTaskReplayBuffer, encoder: MultiTaskReplayBuffer) -> None:
+    def __init__(self, replay: MultiTaskReplayBuffer, recent: MultiTaskReplayBuffer) -> None:
         """Two empty buffers of one shape; nothing is journaled before `begin_journal` or `resume_journal`."""
         self.replay = replay
-        self.encoder = encoder
+        self.recent = recent
         self._journal: Journal | None = None
 
     def add(self, paths: Paths, *, as_context: bool) -> None:
@@ -54,8 +54,8 @@ class Experience:
 
     def _apply(self, entry: Entry) -> None:
         if len(entry.length) == 0:
-            self.encoder.clear(entry.task)
+            self.recent.clear(entry.task)
             return
         self.replay.add_rows(entry.task, entry.length, entry.rows)
         if entry.as_context:
-            self.encoder.add_rows(entry.task, entry.length, entry.rows)
+            self.recent.add_rows(entry.task, entry.length, entry.rows)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from rlkit.data_management.episodes import EpisodeTable
-from rlkit.data_management.tables import draw_below, layout, on_device
-from rlkit.util.records import Batch, FloatArray, IndexArray, Paths
+from rlkit.data_management.tables import DeviceTable, draw_below
+from rlkit.util.records import Batch, Dims, FloatArray, IndexArray, Paths, context_columns
 
 GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what is stored
 
@@ -16,10 +16,9 @@ GROWTH = 1.125  # the storage is enlarged by this factor: memory stays near what
 class MultiTaskReplayBuffer:
     """A ring of transitions per task, all in pages of one growing array.
 
-    A transition is one row: obs, action, reward, next_obs, terminal and, where the environment gives it, sparse
-    reward. What the encoder reads (obs, action, reward and possibly next_obs) is a prefix of the row. A task's rows
-    lie in pages that it takes as its data grow and gives back when it is cleared; sampling for many tasks is one
-    look-up in the page table and one gather.
+    A transition is one row: what the encoder reads (`context_columns`), then terminal and, where the environment
+    gives it, sparse reward. A task's rows lie in pages that it takes as its data grow and gives back when it is
+    cleared; sampling for many tasks is one look-up in the page table and one gather.
     """
 
     def __init__(
@@ -43,19 +42,23 @@ class MultiTaskReplayBuffer:
             has_sparse_reward: whether paths carry a sparse reward to keep.
             device: where the rows are.
         """
-        self.obs_dim, self.action_dim = obs_dim, action_dim
+        self._dims = Dims(obs_dim, action_dim)
         self.capacity, self.page_size = capacity, min(page_size, capacity)
         self.has_sparse_reward = has_sparse_reward
         self.device = device
-        self.width = 2 * obs_dim + action_dim + 2 + has_sparse_reward
+        self._columns = (*context_columns(use_next_obs=True), *("terminal", "sparse_reward")[: 1 + has_sparse_reward])
+        self._widths = [self._dims.of(name) for name in self._columns]
+        self._reward_at = sum(self._widths[: self._columns.index("reward")])
+        self.width = sum(self._widths)
         self._rows = torch.empty(0, self.width, device=device)
+        self._rows_version = 0
         self._free_pages: list[int] = []
         self._pages: list[list[int]] = [[] for _ in range(num_tasks)]
         self._added = np.zeros(num_tasks, dtype=np.int64)  # since the last clear, overwritten ones included
         self._episodes = EpisodeTable(num_tasks, capacity, device)
-        self._page_table = torch.empty(0, dtype=torch.int64, device=device)
-        self._sizes = torch.empty(0, dtype=torch.int64, device=device)
-        self._sync()
+        self._host_table = np.zeros((num_tasks, 1), dtype=np.int64)
+        self._page_table = DeviceTable(self._host_table, device)
+        self._sizes = DeviceTable(self._added, device)
 
     # ---- contents ----------------------------------------------------------------------------------------
 
@@ -67,12 +70,13 @@ class MultiTaskReplayBuffer:
         """Memory in use, tables included."""
         return sum(tensor.nbytes for tensor in self._tensors())
 
-    def layout(self) -> tuple[int, ...]:
-        """Where and how the data lie on the device; it changes when the buffer grows."""
-        return layout(self._tensors())
+    @property
+    def version(self) -> int:
+        """Grows whenever anything that sampling reads is allocated anew: what was captured before is stale then."""
+        return self._rows_version + self._page_table.version + self._sizes.version + self._episodes.version
 
     def _tensors(self) -> tuple[Tensor, ...]:
-        return (self._rows, self._page_table, self._sizes, *self._episodes.tensors())
+        return (self._rows, self._page_table.tensor, self._sizes.tensor, *self._episodes.tensors)
 
     def add(self, paths: Paths) -> None:
         """Append the episodes to their tasks' rings, in the order of the lanes."""
@@ -113,6 +117,7 @@ class MultiTaskReplayBuffer:
             rows = torch.empty(new * self.page_size, self.width, device=self.device)
             rows[: self._rows.shape[0]] = self._rows
             self._rows = rows
+            self._rows_version += 1
             self._free_pages = list(reversed(range(old, new)))
         return self._free_pages.pop()
 
@@ -122,8 +127,8 @@ class MultiTaskReplayBuffer:
         for task, pages in enumerate(self._pages):
             table[task, : len(pages)] = pages
         self._host_table = table
-        self._page_table = on_device(table, self._page_table, self.device)
-        self._sizes = on_device(np.minimum(self._added, self.capacity), self._sizes, self.device)
+        self._page_table.write(table)
+        self._sizes.write(np.minimum(self._added, self.capacity))
         self._episodes.sync()
 
     def _slots(self, task: IndexArray, position: IndexArray) -> IndexArray:
@@ -132,12 +137,12 @@ class MultiTaskReplayBuffer:
 
     def pack(self, paths: Paths) -> FloatArray:
         """The steps of all lanes as rows, lane after lane."""
-        columns = [paths.obs, paths.action, paths.reward[..., None], paths.next_obs, paths.terminal[..., None]]
-        if self.has_sparse_reward:
-            assert paths.sparse_reward is not None, "the buffer keeps a sparse reward that the paths lack"
-            columns.append(paths.sparse_reward[..., None])
-        valid = paths.valid()
-        return np.concatenate([column[valid] for column in columns], axis=1)
+        assert not self.has_sparse_reward or paths.sparse_reward is not None, "paths lack the sparse reward to keep"
+        valid, fields = paths.valid(), paths._asdict()
+        columns = [
+            fields[name][valid].reshape(-1, width) for name, width in zip(self._columns, self._widths, strict=True)
+        ]
+        return np.concatenate(columns, axis=1)
 
     # ---- sampling ----------------------------------------------------------------------------------------
 
@@ -182,26 +187,22 @@ class MultiTaskReplayBuffer:
         return self._batch(rows), self._context(context, use_next_obs=use_next_obs, sparse=sparse)
 
     def _batch(self, rows: Tensor) -> Batch:
-        obs, action, reward, next_obs, terminal, *_ = rows.split(self._columns(), dim=-1)
-        return Batch(obs, action, reward, next_obs, terminal)
+        columns = dict(zip(self._columns, rows.split(self._widths, dim=-1), strict=True))
+        return Batch(**{name: columns[name] for name in Batch._fields})
 
     def _context(self, rows: Tensor, *, use_next_obs: bool, sparse: bool) -> Tensor:
         """What the encoder reads of `rows`, which are overwritten."""
-        reward = self.obs_dim + self.action_dim
         if sparse:
             assert self.has_sparse_reward, "the buffer keeps no sparse reward"
-            rows[..., reward] = rows[..., -1]
-        return rows[..., : reward + 1 + (self.obs_dim if use_next_obs else 0)]
-
-    def _columns(self) -> list[int]:
-        return [self.obs_dim, self.action_dim, 1, self.obs_dim, 1] + [1] * self.has_sparse_reward
+            rows[..., self._reward_at] = rows[..., -1]
+        return rows[..., : self._dims.context(use_next_obs)]
 
     def _draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
         """`num` positions in each of the rings of `tasks` (k,), with replacement, (k, num)."""
-        return draw_below(self._sizes[tasks], num, generator)
+        return draw_below(self._sizes.tensor[tasks], num, generator)
 
     def _rows_at(self, tasks: Tensor, position: Tensor) -> Tensor:
         """The rows at ring positions `position` (k, num) of `tasks` (k,), (k, num, width)."""
-        page = self._page_table[tasks.unsqueeze(1), position // self.page_size]
+        page = self._page_table.tensor[tasks.unsqueeze(1), position // self.page_size]
         slots = page * self.page_size + position % self.page_size
         return self._rows.index_select(0, slots.view(-1)).view(*position.shape, self.width)

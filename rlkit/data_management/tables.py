@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,14 +15,27 @@ def draw_below(counts: Tensor, num: int, generator: torch.Generator) -> Tensor:
     return draw % counts.unsqueeze(1)
 
 
-def layout(tensors: Iterable[Tensor]) -> tuple[int, ...]:
-    """Address, shape and strides of each of `tensors`: what work that was captured on them relies on."""
-    return tuple(number for tensor in tensors for number in (tensor.data_ptr(), *tensor.shape, *tensor.stride()))
+class DeviceTable:
+    """A table that the host writes as a whole and the device reads.
 
+    Attributes:
+        tensor: what is on the device.
+        version: how often it was allocated: work that was captured on an older version reads freed memory.
+    """
 
-def on_device(values: np.ndarray, before: Tensor, device: torch.device) -> Tensor:
-    """`values` on the device, in place of `before` where the shape is the same: a captured graph goes on with it."""
-    fresh = torch.from_numpy(values)
-    if before.shape != fresh.shape:
-        return fresh.to(device, copy=True)
-    return before.copy_(fresh)
+    def __init__(self, values: np.ndarray, device: torch.device) -> None:
+        """Begin with `values`."""
+        self._device = device
+        self._allocate(values)
+        self.version = 1
+
+    def write(self, values: np.ndarray) -> None:
+        """Take `values`, in place where the shape is the same: what was captured goes on with them."""
+        if values.shape == tuple(self.tensor.shape):
+            self.tensor.copy_(torch.from_numpy(values))
+        else:
+            self._allocate(values)
+            self.version += 1
+
+    def _allocate(self, values: np.ndarray) -> None:
+        self.tensor = torch.from_numpy(values).to(self._device, copy=True)

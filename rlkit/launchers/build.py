@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from envs import MetaEnv, Task
     from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm
     from rlkit.data_management.experience import Experience
-    from rlkit.torch.sac.trainer import Trainer
-    from rlkit.torch.sac.training_phase import TrainingStep
+    from rlkit.torch.sac.agent import PEARLAgent
+    from rlkit.torch.sac.pearl import PEARLTrainer
+    from rlkit.torch.sac.training_phase import TrainingPhase
+    from rlkit.util.records import Dims
     from rlkit.util.signals import StopSignal
 
 
@@ -25,8 +27,8 @@ class Parts(NamedTuple):
     """What a run is made of, as far as it is saved and restored."""
 
     algorithm: MetaRLAlgorithm
-    trainer: Trainer
-    training_step: TrainingStep
+    trainer: PEARLTrainer
+    training: TrainingPhase
     experience: Experience
     tasks: list[Task]
     envs: tuple[MetaEnv, MetaEnv]
@@ -59,8 +61,8 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
     from rlkit.data_management.experience import Experience
     from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
     from rlkit.samplers.path_sampler import PathSampler
-    from rlkit.torch.sac.builder import build_pearl
-    from rlkit.torch.sac.training_phase import TrainingStep
+    from rlkit.torch.sac.training_phase import TrainingPhase
+    from rlkit.util.records import Dims
     from rlkit.util.seeding import Stream, stream_seed
 
     assert config.seed is not None, "whoever starts a run draws a seed where the config has none"
@@ -70,9 +72,9 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
         display.say(note)
     tasks = TaskSplit(np.array(config.train_tasks), np.array(config.test_tasks))
     init = torch.Generator().manual_seed(stream_seed(config.seed, Stream.NETWORKS))
-    trainer = build_pearl(config, env.observation_dim, env.action_dim, device, init)
+    trainer = build_pearl(config, Dims(env.observation_dim, env.action_dim), device, init)
     collect_rng, train_rng, eval_rng = (torch.Generator(device) for _ in range(3))
-    replay, encoder = (
+    replay, recent = (
         MultiTaskReplayBuffer(
             n_tasks,
             env.observation_dim,
@@ -84,13 +86,14 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
         )
         for _ in range(2)
     )
+    agent = trainer.agent
     if config.util_params.compile == "on":
         trainer.compile()
-    draw_context = ContextSampler(encoder if algo.context_source == "recent" else replay, algo)
-    training_step = TrainingStep(
+    contexts = ContextSampler(recent if algo.context_source == "recent" else replay, algo)
+    training = TrainingPhase(
         trainer,
         replay,
-        draw_context,
+        contexts,
         tasks.train,
         algo,
         train_rng,
@@ -98,17 +101,71 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
         use_graph=config.util_params.compile != "off",
         stop_on_nan=config.util_params.on_nan == "stop",
     )
-    experience = Experience(replay, encoder)
+    experience = Experience(replay, recent)
     algorithm = MetaRLAlgorithm(
         algo,
         config.seed,
         tasks,
-        collector=Collector(PathSampler(env, trainer.agent), trainer.agent, collect_rng),
+        collector=Collector(PathSampler(env, agent.actor), agent, collect_rng),
         experience=experience,
-        draw_context=draw_context,
-        training_step=training_step,
-        evaluator=Evaluator(PathSampler(eval_env, trainer.agent, record_terms=True), trainer.agent, eval_rng, algo),
+        contexts=contexts,
+        training=training,
+        evaluator=Evaluator(PathSampler(eval_env, agent.actor, record_terms=True), agent, eval_rng, algo),
         display=display,
         stop=stop,
     )
-    return Parts(algorithm, trainer, training_step, experience, env.tasks, (env, eval_env))
+    return Parts(algorithm, trainer, training, experience, env.tasks, (env, eval_env))
+
+
+def build_pearl(config: Config, dims: Dims, device: torch.device, generator: torch.Generator) -> PEARLTrainer:
+    """Networks with fresh weights from `generator` (a CPU one), or from `path_to_weights`, on `device`.
+
+    Raises:
+        UserError: `path_to_weights` lacks a file, or its shapes are others.
+    """
+    import copy
+    from pathlib import Path
+
+    from rlkit.torch.networks import MLP
+    from rlkit.torch.sac.pearl import TARGET, PEARLTrainer
+    from rlkit.torch.sac.twin_q import TwinQTrainer
+    from rlkit.torch.sac.weights import load_weights
+
+    agent = build_agent(config, dims, generator).to(device)
+    twin_q = config.algo_params.critic == "twin_q"
+    inputs = {"qf1": dims.obs + dims.action, "qf2": dims.obs + dims.action} | ({} if twin_q else {"vf": dims.obs})
+    critics = {
+        name: MLP(input_dim + config.latent_size, 1, config.net_size, generator).to(device)
+        for name, input_dim in inputs.items()
+    }
+    for name in ("qf1", "qf2") if twin_q else ("vf",):
+        critics[TARGET + name] = copy.deepcopy(critics[name]).requires_grad_(False)
+    trainer = (TwinQTrainer if twin_q else PEARLTrainer)(agent, critics, config.algo_params)
+    if config.path_to_weights is not None:
+        load_weights(trainer, Path(config.path_to_weights))
+    return trainer
+
+
+def build_agent(config: Config, dims: Dims, generator: torch.Generator) -> PEARLAgent:
+    """Context encoder and policy on the CPU, with weights drawn from `generator`."""
+    from rlkit.torch.attention_encoder import AttentionEncoder
+    from rlkit.torch.encoders import MLPEncoder
+    from rlkit.torch.recurrent_encoder import RecurrentEncoder
+    from rlkit.torch.sac.agent import PEARLAgent
+    from rlkit.torch.sac.policies import TanhGaussianPolicy
+
+    algo = config.algo_params
+    encoders: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
+        "mlp": MLPEncoder,
+        "recurrent": RecurrentEncoder,
+        "attention": AttentionEncoder,
+    }
+    encoder = encoders[algo.encoder](
+        dims.context(algo.use_next_obs_in_context),
+        config.latent_size,
+        config.encoder_size,
+        algo.use_information_bottleneck,
+        generator,
+    )
+    policy = TanhGaussianPolicy(dims.obs, config.latent_size, dims.action, config.net_size, generator)
+    return PEARLAgent(encoder, policy, config.latent_size)

@@ -14,8 +14,8 @@ from envs import MetaEnv
 from envs.base import Frame
 from envs.video import film
 from rlkit.core.evaluation import Adaptation
-from rlkit.core.protocols import Belief
 from rlkit.launchers.simulation import Run
+from rlkit.torch.distributions import Belief
 from rlkit.util.errors import UserError
 from rlkit.util.records import IndexArray
 

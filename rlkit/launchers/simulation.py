@@ -52,7 +52,7 @@ class Run(NamedTuple):
     ) -> Adaptation:
         """Adapt to each of `tasks` from scratch; for the run's tasks and seed what its own evaluation did."""
         generator = torch.Generator()
-        sampler = PathSampler(env, self.agent)
+        sampler = PathSampler(env, self.agent.actor)
         algo = self.config.algo_params
         evaluator = Evaluator(sampler, self.agent, generator, algo, deterministic=deterministic, watch=watch)
         evaluator.seed(

@@ -96,7 +96,7 @@ def _run(
     """Run the iterations that are left, each of them on disk before the next one begins."""
     from rlkit.runs.logger import RunLogger, has_finished
     from rlkit.runs.saving import RunSaver
-    from rlkit.torch.sac.builder import save_weights
+    from rlkit.torch.sac.weights import save_weights
     from rlkit.viz.pictures import evaluation_pictures
     from rlkit.viz.report import write_report
 
@@ -105,7 +105,7 @@ def _run(
         folder,
         util.keep_checkpoints,
         algorithm=algorithm,
-        training=parts.training_step,
+        training=parts.training,
         experience=parts.experience,
     )
     place = None if is_new else saver.restore(display.say)
@@ -125,11 +125,11 @@ def _run(
             for result in algorithm.train():
                 logger.write(result)
                 save_weights(parts.trainer, folder)
-                if util.checkpoint_interval and (result.number + 1) % util.checkpoint_interval == 0:
+                if util.checkpoint_interval and result.number % util.checkpoint_interval == 0:
                     saver.save(logger.place)
                 display.iteration_done(result.row)
-                if util.video_interval and result.number % util.video_interval == 0:
-                    _film_iteration(config, folder, result.number, logger, display)
+                if util.video_interval and result.epoch % util.video_interval == 0:
+                    _film_iteration(config, folder, result.epoch, logger, display)
                 if on_iteration is not None:
                     on_iteration(result)
             logger.write_hyperparameters(flat(config.model_dump()))

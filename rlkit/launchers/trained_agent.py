@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
+from rlkit.launchers.build import build_agent
 from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE
 from rlkit.torch.sac.agent import PEARLAgent
-from rlkit.torch.sac.builder import build_agent, load_agent, read_weights
+from rlkit.torch.sac.weights import load_agent, read_weights
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, user_path
-from rlkit.util.records import FloatArray
+from rlkit.util.records import Dims, FloatArray, context_columns
 
 Transition = tuple[ArrayLike, ArrayLike, float, ArrayLike]
 """Observation, action, reward, next observation, as the environment has them. The reward is the sparse one for an
@@ -78,7 +79,7 @@ class TrainedAgent:
         generator = None
         if noise_seed is not None:
             generator = torch.Generator(self.agent.device).manual_seed(noise_seed)
-        act = self.agent.actor().for_z(torch.as_tensor(z)[None], generator)
+        act = self.agent.actor()(torch.as_tensor(z)[None], generator)
 
         def act_once(obs: ArrayLike) -> FloatArray:
             action = self._offset + self._scale * act(np.asarray(obs, dtype=np.float32).reshape(1, -1))[0]
@@ -90,8 +91,9 @@ class TrainedAgent:
         """What the encoder reads of a transition, (context_dim,)."""
         centred = np.asarray(action, dtype=np.float64).ravel() - self._offset
         scaled = centred / np.where(self._scale > 0, self._scale, 1.0)  # to [-1, 1], as the encoder has it
-        columns = [obs, scaled, reward] + [next_obs] * self.config.algo_params.use_next_obs_in_context
-        return np.concatenate([np.asarray(column, dtype=np.float32).ravel() for column in columns])
+        parts: dict[str, ArrayLike] = {"obs": obs, "action": scaled, "reward": reward, "next_obs": next_obs}
+        columns = context_columns(self.config.algo_params.use_next_obs_in_context)
+        return np.concatenate([np.asarray(parts[name], dtype=np.float32).ravel() for name in columns])
 
 
 def load_experiment(
@@ -125,15 +127,7 @@ def load_experiment(
     if obs_dim < 1:
         raise UserError(f"latent_size: too large for {folder / 'policy.pth'}, got {config.latent_size}")
     action_dim = policy["last_fc.weight"].shape[0]
-    agent = build_agent(
-        config.algo_params,
-        obs_dim=obs_dim,
-        action_dim=action_dim,
-        latent_size=config.latent_size,
-        net_size=config.net_size,
-        encoder_size=config.encoder_size,
-        generator=torch.Generator(),
-    )
+    agent = build_agent(config, Dims(obs_dim, action_dim), torch.Generator())
     load_agent(agent, folder)
     return TrainedAgent(agent.to(device), config, action_space or _trained_action_space(folder, action_dim))
 

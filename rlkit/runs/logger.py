@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from rlkit.core.evaluation import Adaptation
-from rlkit.core.rl_algorithm import Evaluation, IterationResult
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
 from rlkit.util.files import read_json, write_arrays, write_json
+
+if TYPE_CHECKING:
+    from rlkit.core.evaluation import Adaptation
+    from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
 
@@ -96,13 +98,13 @@ class RunLogger:
         """Put an iteration on disk: its row is complete and flushed when this returns."""
         for name, value in self._rows.write(result.row).items():
             if value is not None:
-                self._tensorboard.add_scalar(_tag(name), value, result.number)
+                self._tensorboard.add_scalar(_tag(name), value, result.epoch)
         self._tensorboard.flush()
         if result.evaluation is not None:
-            self._write_evaluation(result.number, evaluation_arrays(result.evaluation.test))
+            self._write_evaluation(result.epoch, evaluation_arrays(result.evaluation.test))
             if self._dump_eval_paths:
-                self._write_paths(result.number, result.evaluation)
-        self._iterations = result.number + 1
+                self._write_paths(result.epoch, result.evaluation)
+        self._iterations = result.number
         self._write_status("running")
 
     def write_hyperparameters(self, settings: Mapping[str, Any]) -> None:
@@ -173,11 +175,11 @@ def _observations(adaptation: Adaptation) -> np.ndarray:
     steps = max(round_.paths.obs.shape[1] for round_ in adaptation.rounds)
     obs_dim = adaptation.rounds[0].paths.obs.shape[2]
     observations = np.full((*adaptation.returns.shape, steps + 1, obs_dim), np.nan, dtype=np.float32)
-    for number, lanes, paths in adaptation.rounds:
-        for row, lane in enumerate(lanes):
+    for number, runs, paths in adaptation.rounds:
+        for row, run in enumerate(runs):
             length = paths.length[row]
-            observations[lane, number, :length] = paths.obs[row, :length]
-            observations[lane, number, length] = paths.next_obs[row, length - 1]
+            observations[run, number, :length] = paths.obs[row, :length]
+            observations[run, number, length] = paths.next_obs[row, length - 1]
     return observations
 
 
@@ -188,8 +190,8 @@ def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
     and are padded behind an episode's end (`length`).
     """
     arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
-    for index, (number, lanes, paths) in enumerate(adaptation.rounds):
-        fields = {**paths._asdict(), **paths.terms, "number": np.array(number), "lanes": lanes}
+    for index, (number, runs, paths) in enumerate(adaptation.rounds):
+        fields = {**paths._asdict(), **paths.terms, "number": np.array(number), "lanes": runs}
         kept = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
         arrays |= {f"round{index}/{name}": value for name, value in kept.items()}
     return arrays

@@ -11,11 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlkit.core.protocols import Agent
 from rlkit.samplers.lane_log import LaneLog
 from rlkit.util.errors import RunError
 from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths, Start
 
+Act = Callable[[FloatArray], FloatArray]
+"""Observations (lanes, obs_dim) to actions (lanes, action_dim)."""
+Actor = Callable[[Tensor, "torch.Generator | None"], Act]
+"""Makes an `Act` for lanes whose z (lanes, latent) stays; deterministic without a generator."""
 FREE = -1  # job of a lane that runs no episode
 RECENT_EPISODES = 100  # of which most must not diverge
 FEW_DIVERGED = 10  # so many may always
@@ -32,10 +35,16 @@ class PathSampler:
         num_diverged: how many episodes diverged since `seed`.
     """
 
-    def __init__(self, env: LaneEnv, agent: Agent, *, record_terms: bool = False) -> None:
-        """`env` does not reset by itself; `agent` acts; `record_terms` keeps what `info` names beside the reward."""
+    def __init__(self, env: LaneEnv, make_actor: Callable[[], Actor], *, record_terms: bool = False) -> None:
+        """Keep the parts.
+
+        Args:
+            env: does not reset by itself.
+            make_actor: gives the policy of the moment when a run begins, which acts until it is over.
+            record_terms: whether to keep what `info` names beside the reward.
+        """
         self.env = env
-        self.agent = agent
+        self._make_actor = make_actor
         self.record_terms = record_terms
         self.max_path_length = env.max_path_length
         self.num_diverged = 0
@@ -68,7 +77,7 @@ class PathSampler:
             new = start(self.env.num_envs)
             if not new.job.size:
                 return
-            lanes = _Lanes(self.env, self.agent, generator, new, record_terms=self.record_terms)
+            lanes = _Lanes(self.env, self._make_actor(), generator, new, record_terms=self.record_terms)
             while lanes.num_busy:
                 ended, diverged = lanes.step_until_some_end()
                 self._count_diverged(diverged)
@@ -113,7 +122,7 @@ class _Lanes:
     def __init__(
         self,
         env: LaneEnv,
-        agent: Agent,
+        actor: Actor,
         generator: torch.Generator | None,
         first: Start,
         *,
@@ -122,7 +131,7 @@ class _Lanes:
         """One lane for each episode of `first`, which begin; the environment's other lanes are left alone."""
         lanes = len(first.job)
         self._env, self._generator = env, generator
-        self._actor = agent.actor()
+        self._actor = actor
         self._log = LaneLog(env, lanes, record_terms=record_terms)
         self._tasks = np.zeros(lanes, dtype=np.int64)
         self._z = torch.zeros_like(first.z)
@@ -159,7 +168,7 @@ class _Lanes:
         env, width = self._env, len(self.job)
         lanes = np.flatnonzero(self.job != FREE)
         busy = slice(width) if len(lanes) == width else lanes  # a slice makes no copies
-        act = self._actor.for_z(self._z[torch.from_numpy(lanes)], self._generator)
+        act = self._actor(self._z[torch.from_numpy(lanes)], self._generator)
         goes_on = np.ones(len(lanes), dtype=bool)
         no_lane, diverged = (np.zeros(num, dtype=bool) for num in (env.num_envs, len(lanes)))
         enough = max(1, int(len(lanes) * REFILL_SHARE))

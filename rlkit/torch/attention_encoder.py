@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rlkit.config.settings import ATTENTION_HEADS
+from rlkit.config.rules import ATTENTION_HEADS
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import EncoderState, MLPEncoder, valid_steps
 from rlkit.torch.networks import hidden_layer, output

@@ -11,6 +11,7 @@ from torch import Tensor
 from rlkit.util.records import IndexArray
 
 MIN_VARIANCE = 1e-7  # lower clamp of a factor's variance
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # bounds of what a policy says before exp
 TANH_EPSILON = 1e-6  # keeps log(1 - a^2) finite at a = +-1
 
 

@@ -43,10 +43,10 @@ def output(layer: nn.Linear, hidden: Tensor) -> Tensor:
 
     Values and their differences need more than bfloat16's eight bits; the layer is small.
     """
-    if hidden.dtype == torch.float32:
+    if hidden.dtype == layer.weight.dtype:
         return layer(hidden)
     with torch.autocast(hidden.device.type, enabled=False):
-        return layer(hidden.float())
+        return layer(hidden.to(layer.weight.dtype))
 
 
 def hidden_layer(input_dim: int, output_dim: int, generator: torch.Generator) -> nn.Linear:

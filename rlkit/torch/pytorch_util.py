@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
 from rlkit.util.errors import RunError, UserError
 
 FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
-SMALL_PRODUCT = 1_000_000  # multiplications up to which oneDNN's dispatch costs more than it gains
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
 KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESHOLD
 KEPT_HEAP_BYTES = 256 * 2**20
@@ -61,26 +59,6 @@ def use_fast_float32_products() -> bool:
         torch.set_float32_matmul_precision("highest")
         return False
     return True
-
-
-def small_product(rows: Tensor, weight: Tensor, add: Tensor | None = None) -> Tensor:
-    """rows @ weight, plus `add` where given, the quickest way for the batches of acting.
-
-    oneDNN takes some ten microseconds to find its kernel, which is more than the default library needs for the whole
-    of a small product.
-    """
-    if rows.is_cuda or len(rows) * weight.numel() > SMALL_PRODUCT:
-        return _product(rows, weight, add)
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        return _product(rows, weight, add)
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def _product(rows: Tensor, weight: Tensor, add: Tensor | None) -> Tensor:
-    return torch.mm(rows, weight) if add is None else torch.addmm(add, rows, weight)
 
 
 def keep_freed_memory() -> None:

@@ -16,6 +16,26 @@ FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.int64]
 
 
+def context_columns(use_next_obs: bool) -> tuple[str, ...]:
+    """What the encoder reads of a transition, in this order; the reward may be the sparse one."""
+    return ("obs", "action", "reward", "next_obs") if use_next_obs else ("obs", "action", "reward")
+
+
+class Dims(NamedTuple):
+    """How wide the parts of a transition are."""
+
+    obs: int
+    action: int
+
+    def of(self, column: str) -> int:
+        """Width of one part of a transition: of "obs", "action" and "next_obs", 1 of all others."""
+        return {"obs": self.obs, "next_obs": self.obs, "action": self.action}.get(column, 1)
+
+    def context(self, use_next_obs: bool) -> int:
+        """How many numbers the encoder reads of a transition."""
+        return sum(map(self.of, context_columns(use_next_obs)))
+
+
 class Paths(NamedTuple):
     """Some episodes, padded behind their ends to the longest of them: with zeros, but for the last observation.
 
@@ -47,8 +67,8 @@ class Paths(NamedTuple):
         """What the encoder reads of each step: obs, action, reward (, next_obs), (episodes, steps, context_dim)."""
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
-        columns = [self.obs, self.action, reward[..., None]] + [self.next_obs] * use_next_obs
-        return np.concatenate(columns, axis=-1)
+        columns = {**self._asdict(), "reward": reward[..., None]}
+        return np.concatenate([columns[name] for name in context_columns(use_next_obs)], axis=-1)
 
     def rows(self, rows: IndexArray) -> Paths:
         """The episodes of `rows`, in that order."""
@@ -89,11 +109,6 @@ def join_paths(pieces: Sequence[Paths]) -> Paths:
     )
 
 
-def is_term(name: str) -> bool:
-    """Whether an entry of `info` is a number to report: a term of the reward, a speed, a success."""
-    return name.startswith("reward_") or name in ("velocity", "success")
-
-
 class Batch(NamedTuple):
     """Transitions of several tasks, for actor and critics."""
 
@@ -110,6 +125,11 @@ class Start(NamedTuple):
     job: IndexArray  # (episodes,) what each is for; the sampler hands it back with the episode
     tasks: IndexArray  # (episodes,)
     z: Tensor  # (episodes, latent)
+
+
+def is_term(name: str) -> bool:
+    """Whether an entry of an environment's `info` is for `Paths.terms`: a term of the reward, a speed, a success."""
+    return name.startswith("reward_") or name in ("velocity", "success")
 
 
 class LaneEnv(Protocol):

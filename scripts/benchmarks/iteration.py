@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from rlkit.config.settings import Config
+from rlkit.util.records import Dims
 
 from .products import run_all, update_products
 from .sampling import SamplingBench
 from .timing import Case, interleave
-from .update import build_step
+from .update import build_phase
 
 LANES = 30
 SECONDS = 5.0
@@ -24,10 +25,11 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Iterator[tup
     for name, config in configs.items():
         algo = config.algo_params
         bench = SamplingBench(config, LANES, device)
-        step = build_step(config, bench.env.observation_dim, bench.env.action_dim, device)
-        products = update_products(config, bench.env.observation_dim, bench.env.action_dim, device, torch.float32)
+        dims = Dims(bench.env.observation_dim, bench.env.action_dim)
+        training = build_phase(config, dims, device)
+        products = update_products(config, *dims, device, torch.float32)
         timings = interleave(
-            {"step": step.step, "products": partial(run_all, products)},
+            {"step": training.step, "products": partial(run_all, products)},
             seconds=2 * SECONDS,
             device=device,
         )

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rlkit.config.settings import Config
 from rlkit.torch.networks import NUM_HIDDEN_LAYERS
+from rlkit.util.records import Dims
 
 Product = Callable[[], object]
 Shape = tuple[int, int]
@@ -26,7 +27,7 @@ def update_products(
     """
     algo, latent = config.algo_params, config.latent_size
     rows, context_rows = algo.meta_batch * algo.batch_size, algo.meta_batch * algo.embedding_mini_batch_size
-    context_dim = obs_dim + action_dim + 1 + obs_dim * algo.use_next_obs_in_context
+    context_dim = Dims(obs_dim, action_dim).context(algo.use_next_obs_in_context)
     outputs = latent * (2 if algo.use_information_bottleneck else 1)
     encoder = _layers(context_dim, config.encoder_size, outputs)
     policy = _layers(obs_dim + latent, config.net_size, 2 * action_dim)

@@ -15,9 +15,10 @@ from envs.mujoco_env import MujocoMetaEnv
 from rlkit.config.settings import Config
 from rlkit.core.collector import Collector
 from rlkit.core.evaluation import Evaluator
+from rlkit.launchers.build import build_agent
 from rlkit.samplers.path_sampler import PathSampler
-from rlkit.torch.sac.builder import build_pearl
 from rlkit.util.errors import UserError
+from rlkit.util.records import Dims
 
 from .tape import Tape
 from .timing import Case, interleave
@@ -48,10 +49,9 @@ class SamplingBench:
         )
         self.env = env
         generator = torch.Generator(device).manual_seed(0)
-        agent = build_pearl(
-            config, env.observation_dim, env.action_dim, device, torch.Generator().manual_seed(0)
-        ).agent
-        sampler = PathSampler(env, agent)
+        dims = Dims(env.observation_dim, env.action_dim)
+        agent = build_agent(config, dims, torch.Generator().manual_seed(0)).to(device)
+        sampler = PathSampler(env, agent.actor)
         self._collector = Collector(sampler, agent, generator)
         self._evaluator = Evaluator(sampler, agent, generator, algo)
         self.tasks = np.arange(lanes) % config.env_params.n_tasks

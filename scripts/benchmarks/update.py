@@ -12,14 +12,13 @@ from envs import make_env
 from rlkit.config.settings import Config
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.launchers.build import build_pearl
 from rlkit.torch.pytorch_util import use_fast_float32_products
-from rlkit.torch.sac.builder import build_pearl
-from rlkit.torch.sac.pearl import PEARLTrainer
-from rlkit.torch.sac.training_phase import TrainingStep
+from rlkit.torch.sac.plain import PlainUpdate
+from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import UserError
-from rlkit.util.records import Paths
+from rlkit.util.records import Dims, Paths
 
-from .plain import PlainUpdate
 from .products import gigaflop, run_all, update_products
 from .timing import Case, Timings, interleave
 
@@ -41,15 +40,15 @@ def measure(
     ours = paths.get("ours", "highest")
     for name, config in configs.items():
         env = make_env(config.env_name, 1, **config.env_params.model_dump())
-        dims = (env.observation_dim, env.action_dim)
-        step = build_step(config, *dims, device)
-        calls = {"step": partial(_with_precision, ours, partial(_run, step))}
+        dims = Dims(env.observation_dim, env.action_dim)
+        phase = build_phase(config, dims, device)
+        calls = {"step": partial(_with_precision, ours, partial(_run, phase))}
         if beside:
-            if not isinstance(step.trainer, PEARLTrainer) or config.algo_params.encoder != "mlp":
-                raise UserError(f'update: {name}: the plain step beside it has critic "v" and encoder "mlp" only')
-            plain = partial(_plain_step, PlainUpdate(step.trainer), step)
+            if config.algo_params.critic != "v" or config.algo_params.encoder != "mlp":
+                raise UserError(f'update: {name}: the products beside it are of critic "v" and encoder "mlp" only')
+            plain = partial(_plain_step, PlainUpdate(phase.trainer), phase)
             calls["plain"] = partial(_with_precision, "highest", plain)
-            calls["bf16"] = partial(_run, build_step(config, *dims, device, precision="bf16"))
+            calls["bf16"] = partial(_run, build_phase(config, dims, device, precision="bf16"))
         products = partial(run_all, update_products(config, *dims, device, torch.float32))
         for path, precision in paths.items():
             calls[f"products, {path}"] = partial(_with_precision, precision, products)
@@ -63,17 +62,16 @@ def measure(
             yield f"{name}, bf16", _case(timings, "bf16", limit, f"{share:.2f} of the float32 step's time", device)
 
 
-def _run(step: TrainingStep) -> None:
-    step.run(1 if step.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, _nothing)
+def _run(phase: TrainingPhase) -> None:
+    phase.run(1 if phase.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, _nothing)
 
 
 def _nothing() -> None:
     """After each step: nothing to do."""
 
 
-def _plain_step(plain: PlainUpdate, step: TrainingStep) -> None:
-    for batch, context, noise in step.draw():
-        assert isinstance(context, torch.Tensor), "an encoder without memory of earlier pieces"
+def _plain_step(plain: PlainUpdate, phase: TrainingPhase) -> None:
+    for batch, context, noise in phase.draw():
         plain.update(batch, context, noise)
 
 
@@ -89,17 +87,14 @@ def _case(timings: Timings, name: str, limit: str, note: str, device: torch.devi
     return Case(value, bound, "ms", note, timings.ratio(name, limit) / steps)
 
 
-def build_step(
-    config: Config, obs_dim: int, action_dim: int, device: torch.device, precision: str = "float32"
-) -> TrainingStep:
-    """A training step as the launcher builds it, on random data."""
-    trainer = build_pearl(config, obs_dim, action_dim, device, torch.Generator().manual_seed(0))
+def build_phase(config: Config, dims: Dims, device: torch.device, precision: str = "float32") -> TrainingPhase:
+    """A training phase as the launcher builds it, on random data."""
+    trainer = build_pearl(config, dims, device, torch.Generator().manual_seed(0))
     algo, tasks = config.algo_params, np.arange(config.n_train_tasks)
-    replay, encoder = (
+    replay, recent = (
         MultiTaskReplayBuffer(
             config.env_params.n_tasks,
-            obs_dim,
-            action_dim,
+            *dims,
             capacity=algo.replay_buffer_size,
             page_size=algo.max_path_length,
             has_sparse_reward=algo.sparse_rewards,
@@ -107,10 +102,10 @@ def build_step(
         )
         for _ in range(2)
     )
-    for buffer in (replay, encoder):
-        buffer.add(random_paths(tasks, obs_dim, action_dim))
+    for buffer in (replay, recent):
+        buffer.add(random_paths(tasks, *dims))
     generator = torch.Generator(device).manual_seed(0)
-    return TrainingStep(trainer, replay, ContextSampler(encoder, algo), tasks, algo, generator, precision=precision)
+    return TrainingPhase(trainer, replay, ContextSampler(recent, algo), tasks, algo, generator, precision=precision)
 
 
 def random_paths(tasks: np.ndarray, obs_dim: int, action_dim: int) -> Paths:

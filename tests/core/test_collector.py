@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from fakes import REWARD_COLUMN, FakeAgent, FakeEnv
+from fakes import REWARD_COLUMN, FakeAgent, FakeContexts, FakeEnv
 
 from rlkit.core.collector import Collector
 from rlkit.samplers.path_sampler import PathSampler
@@ -15,7 +15,7 @@ class Bench:
     def __init__(self, lengths=None, num_envs=16):
         self.env = FakeEnv(num_envs, max_path_length=5, lengths=lengths)
         self.agent = FakeAgent()
-        self.collector = Collector(PathSampler(self.env, self.agent), self.agent, torch.Generator())
+        self.collector = Collector(PathSampler(self.env, self.agent.actor), self.agent, torch.Generator())
         self.paths = []  # (task, z, length) in order
         self.drawn = []  # (task, episodes stored at that time)
 
@@ -37,7 +37,9 @@ class Bench:
         return [(z, length) for t, z, length in self.paths if t == task]
 
     def posterior(self, tasks, num_steps, **kwargs):
-        self.store(self.collector.from_posterior(np.array(tasks), num_steps, self.draw_context, **kwargs))
+        self.store(
+            self.collector.from_posterior(np.array(tasks), num_steps, FakeContexts(self.draw_context), **kwargs)
+        )
 
 
 def test_whole_episodes_until_the_count_is_reached_or_passed():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from fakes import REWARD_COLUMN, SPARSE_OFFSET, FakeAgent, FakeEnv
+from fakes import REWARD_COLUMN, SPARSE_OFFSET, FakeAgent, FakeContexts, FakeEnv
 
 from rlkit.config.settings import AlgoParams
 from rlkit.core.evaluation import Evaluator
@@ -14,7 +14,7 @@ def make_evaluator(lengths=None, num_envs=16, **settings):
     settings = {"num_steps_per_eval": 15, "max_path_length": 5, "num_exp_traj_eval": 1} | settings
     env, agent = FakeEnv(num_envs, max_path_length=5, lengths=lengths), FakeAgent()
     return Evaluator(
-        PathSampler(env, agent, record_terms=True), agent, torch.Generator(), AlgoParams(**settings)
+        PathSampler(env, agent.actor, record_terms=True), agent, torch.Generator(), AlgoParams(**settings)
     ), agent
 
 
@@ -50,9 +50,9 @@ def test_the_result_is_the_last_trajectorys_return():
     adaptation = evaluator.adapt(np.array([2, 3]))
     assert np.isfinite(adaptation.returns).sum(axis=1).tolist() == [5, 4]  # until 15 steps are reached or passed
     assert adaptation.final_return.tolist() == [6, 12]
-    assert adaptation.return_of_trajectory(0) == (6 + 12) / 2
-    assert adaptation.return_of_trajectory(4) is None  # only one of the runs had a fifth
-    assert adaptation.return_of_trajectory(9) is None
+    assert adaptation.return_of_path(0) == (6 + 12) / 2
+    assert adaptation.return_of_path(4) is None  # only one of the runs had a fifth
+    assert adaptation.return_of_path(9) is None
 
 
 def test_runs_of_different_lengths_keep_their_own_context():
@@ -110,7 +110,7 @@ def test_posterior_returns_give_each_trajectory_its_own_context():
         context[..., REWARD_COLUMN] = torch.as_tensor(tasks)[:, None]
         return context
 
-    returns = evaluator.posterior_returns(np.array([6, 2]), draw_context)
+    returns = evaluator.posterior_returns(np.array([6, 2]), FakeContexts(draw_context))
     assert drawn == [6, 6, 6, 2, 2, 2]
     assert returns.tolist() == [30, 10]
 
@@ -137,7 +137,7 @@ def test_each_trajectory_is_announced_with_the_belief_behind_it():
     def watch(run, number, belief):
         seen.append((run, number, belief.mean[:, 0].tolist()))
 
-    Evaluator(PathSampler(env, agent), agent, torch.Generator(), params, watch=watch).adapt(np.array([3, 6]))
+    Evaluator(PathSampler(env, agent.actor), agent, torch.Generator(), params, watch=watch).adapt(np.array([3, 6]))
     assert sorted(seen) == [(0, 0, [PRIOR_Z]), (0, 1, [3.0]), (0, 2, [3.0]), (1, 0, [PRIOR_Z]), (1, 1, [6.0])]
 
 
@@ -151,7 +151,7 @@ def test_the_policy_is_deterministic_unless_told_otherwise(deterministic):
             return super().run(start, generator)
 
     agent, generator = FakeAgent(), torch.Generator()
-    sampler = Sampler(FakeEnv(4, max_path_length=5), agent)
+    sampler = Sampler(FakeEnv(4, max_path_length=5), agent.actor)
     params = AlgoParams(num_steps_per_eval=10, max_path_length=5)
     Evaluator(sampler, agent, generator, params, deterministic=deterministic).adapt(np.array([1]))
     assert given == [None if deterministic else generator]
@@ -160,7 +160,7 @@ def test_the_policy_is_deterministic_unless_told_otherwise(deterministic):
 def test_named_terms_are_those_of_the_last_trajectories():
     """Every lane counts once, however many trajectories it ran."""
     evaluator, _ = make_evaluator(lengths={3: 1}, num_envs=3)
-    terms = evaluator.adapt(np.array([0, 1, 3, 1])).terms_of_last_trajectories()
+    terms = evaluator.adapt(np.array([0, 1, 3, 1])).terms_of_last_paths()
     assert terms["reward_task"] == (0 + 2 + 6 + 2) / 4
     assert terms["success"] == (0 + 1 + 0 + 1) / 4  # the second step's, which task 3 never reaches
 
@@ -176,7 +176,7 @@ def test_a_term_that_a_step_does_not_name_is_zero():
             return *outcome, info
 
     agent, params = FakeAgent(), AlgoParams(num_steps_per_eval=30, max_path_length=5)
-    sampler = PathSampler(Terse(1, max_path_length=5), agent, record_terms=True)
+    sampler = PathSampler(Terse(1, max_path_length=5), agent.actor, record_terms=True)
     adaptation = Evaluator(sampler, agent, torch.Generator(), params).adapt(np.array([1]))
     assert [round_.paths.terms["success"].max() for round_ in adaptation.rounds] == [1, 0, 0, 0, 0, 0]
-    assert adaptation.terms_of_last_trajectories()["success"] == 0
+    assert adaptation.terms_of_last_paths()["success"] == 0

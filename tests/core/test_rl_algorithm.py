@@ -7,6 +7,7 @@ from rlkit.config.settings import AlgoParams
 from rlkit.core.evaluation import Adaptation
 from rlkit.core.rl_algorithm import MetaRLAlgorithm, TaskSplit, distinct_waves
 from rlkit.data_management.journal import Mark
+from rlkit.torch.sac.training_phase import Statistics
 from rlkit.util.signals import StopSignal
 
 
@@ -38,7 +39,7 @@ class Recorder:
         self.calls.append(("prior", tasks.tolist(), num_steps))
         return []
 
-    def from_posterior(self, tasks, num_steps, draw_context, *, paths_per_update, context_grows):
+    def from_posterior(self, tasks, num_steps, contexts, *, paths_per_update, context_grows):
         self.calls.append(("posterior", tasks.tolist(), num_steps, paths_per_update, context_grows))
         return []
 
@@ -60,14 +61,14 @@ class Recorder:
             after_step()
 
     def statistics(self):
-        return {"QF Loss": 0.5}
+        return Statistics({"QF Loss": 0.5}, {"Own": 0.25})
 
     def adapt(self, tasks):
         self.calls.append(("adapt", tasks.tolist()))
         returns = np.full((len(tasks), 3), next(self.test_returns))
         return Adaptation(tasks, returns, np.ones((len(tasks), 2)), np.ones((len(tasks), 2)), [])
 
-    def posterior_returns(self, tasks, draw_context):
+    def posterior_returns(self, tasks, contexts):
         self.calls.append(("posterior returns", tasks.tolist()))
         return np.full(len(tasks), 7.0)
 
@@ -87,8 +88,8 @@ def make_algorithm(recorder, **settings):
         TaskSplit(np.arange(4), np.array([4, 5])),
         collector=recorder,
         experience=recorder,
-        draw_context=None,
-        training_step=recorder,
+        contexts=None,
+        training=recorder,
         evaluator=recorder,
         display=recorder,
         stop=StopSignal(),
@@ -128,7 +129,8 @@ def test_the_rows_count_and_name_what_the_reference_does():
     assert rows[0]["AverageTrainReturn_all_train_tasks"] == 7.0
     names = list(rows[0])
     paths = [f"Test Return Trajectory {n}" for n in (1, 2, 3)]
-    assert names[-5:] == ["AverageReturn", *paths, "Number of diverged episodes"]
+    assert names[0] == "QF Loss"
+    assert names[-6:] == ["AverageReturn", *paths, "Own", "Number of diverged episodes"]
     assert [row["Number of diverged episodes"] for row in rows] == [3 * 3, 2 * 3]  # the first with the initial pool
     times = [
         "Train Time (s)",

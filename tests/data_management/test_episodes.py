@@ -117,7 +117,7 @@ def test_the_config_chooses_trajectories_and_sparse_rewards(rng):
     buffer = make_buffer()
     add(buffer, 1, 0, 6)
     params = AlgoParams(sparse_rewards=True, context_sampling="trajectories", embedding_batch_size=12)
-    context = ContextSampler(buffer, params)(np.array([1]), rng)
+    context = ContextSampler(buffer, params).draw(np.array([1]), rng)
     assert context[0, :, 1].tolist() == [0, 1, 2, 3, 4, 5] * 2
     assert (context[0, :, REWARD_COLUMN] == 1 + SPARSE_OFFSET).all()
 
@@ -133,7 +133,7 @@ def test_a_batch_and_its_context_are_the_same_transitions(rng, sparse):
         embedding_batch_size=6,
         use_next_obs_in_context=True,
     )
-    batch, context = ContextSampler(buffer, params).with_batch(torch.tensor([2, 0]), rng)
+    batch, context = ContextSampler(buffer, params).draw_with_batch(torch.tensor([2, 0]), rng)
     assert batch.obs.shape[:2] == (2, 16)
     assert context.shape == (2, 6, 2 * OBS_DIM + ACTION_DIM + 1)
     torch.testing.assert_close(context[..., :OBS_DIM], batch.obs[:, :6])

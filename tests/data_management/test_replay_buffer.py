@@ -6,7 +6,6 @@ from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths
 from rlkit.config.settings import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.data_management.tables import layout
 
 
 def make_buffer(num_tasks=3, capacity=1000, page_size=4, has_sparse_reward=True):
@@ -108,7 +107,7 @@ def test_context_has_the_configured_columns(rng, use_next_obs, sparse):
         embedding_batch_size=16,
         embedding_mini_batch_size=16,
     )
-    context = ContextSampler(buffer, params)(np.array([2, 1]), rng)
+    context = ContextSampler(buffer, params).draw(np.array([2, 1]), rng)
     assert context.shape == (2, 16, OBS_DIM + ACTION_DIM + 1 + OBS_DIM * use_next_obs)
     for row, task in enumerate([2, 1]):
         assert (context[row, :, REWARD_COLUMN] == task + SPARSE_OFFSET * sparse).all()
@@ -123,17 +122,39 @@ def test_sparse_context_leaves_the_stored_dense_reward_alone(rng):
     assert (buffer.sample(torch.tensor([1]), 32, rng).reward == 1).all()
 
 
-def test_layout_tells_a_table_that_grew_at_its_old_address():
-    memory = torch.zeros(12)
-    assert layout([memory[:6].view(2, 3)]) != layout([memory.view(2, 6)])  # row 1 is elsewhere: a capture is stale
-    assert layout([memory[:6].view(2, 3)]) == layout([memory[:6].view(2, 3)])
+def test_the_version_counts_every_reallocation_and_nothing_else():
+    """Rows, page table, sizes and the tables of episodes: what was captured on any of them is stale when it moves."""
+    history = np.random.default_rng(0)
+    buffer = make_buffer(num_tasks=2, capacity=60, page_size=3)
+    buffer.add(make_paths([0, 1], 2))
+    moved_ever, stayed = np.zeros(5, dtype=bool), 0
+    for _ in range(60):
+        before, tensors = buffer.version, buffer._tensors()
+        places = [tensor.data_ptr() for tensor in tensors]
+        if history.random() < 0.2:
+            buffer.clear(np.array([history.integers(2)]))
+        else:
+            buffer.add(make_paths([history.integers(2)], int(history.integers(1, 9))))
+        moved = np.array([new is not old for new, old in zip(buffer._tensors(), tensors, strict=True)])
+        stays = [new.data_ptr() == place for new, place in zip(buffer._tensors(), places, strict=True)]
+        assert (np.array(stays) | moved).all()
+        assert (buffer.version > before) == moved.any()
+        moved_ever |= moved
+        stayed += not moved.any()
+    assert moved_ever.tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]  # one size and one count per task, once and for all
+    assert stayed > 10
 
 
-def test_layout_changes_as_a_task_needs_another_page(rng):
-    buffer = make_buffer(num_tasks=2, page_size=4)
-    buffer.add(make_paths([0, 1], [3, 3]))
-    before = buffer.layout()
+def test_sampling_leaves_the_version_alone(rng):
+    buffer = make_buffer()
+    buffer.add(make_paths([0, 1, 2], 5))
+    before = buffer.version
     buffer.sample(torch.tensor([0, 1]), 8, rng)
-    assert buffer.layout() == before
-    buffer.add(make_paths([0], [4]))
-    assert buffer.layout() != before
+    ContextSampler(buffer, AlgoParams(context_sampling="trajectories")).draw(np.array([0]), rng)
+    assert buffer.version == before

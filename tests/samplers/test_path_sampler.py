@@ -13,7 +13,7 @@ def test_lanes_do_not_mix():
     env = FakeEnv(num_envs=8, max_path_length=4)
     tasks = np.array([3, 1, 4, 1, 5])
     z = torch.tensor([[30.0], [10.0], [40.0], [11.0], [50.0]])
-    ((episodes, paths),) = PathSampler(env, FakeAgent()).sample(tasks, z, None)
+    ((episodes, paths),) = PathSampler(env, FakeAgent().actor).sample(tasks, z, None)
     assert episodes.tolist() == [0, 1, 2, 3, 4]
     assert (paths.task == tasks).all()
     assert (paths.obs[..., 0] == tasks[:, None]).all()
@@ -26,7 +26,9 @@ def test_lanes_do_not_mix():
 
 def test_a_time_limit_is_no_terminal_and_an_end_is():
     env = FakeEnv(num_envs=3, max_path_length=5, lengths={1: 2, 2: 5})
-    zero, one, two = one_by_one(PathSampler(env, FakeAgent()).sample(np.array([0, 1, 2]), torch.zeros(3, 1), None))
+    zero, one, two = one_by_one(
+        PathSampler(env, FakeAgent().actor).sample(np.array([0, 1, 2]), torch.zeros(3, 1), None)
+    )
     assert [len(path["reward"]) for path in (zero, one, two)] == [5, 2, 5]
     assert zero["terminal"].tolist() == [0, 0, 0, 0, 0]
     assert one["terminal"].tolist() == [0, 1]
@@ -46,7 +48,7 @@ def one_by_one(batches):
 
 def test_lanes_that_wait_are_not_stepped():
     env = FakeEnv(num_envs=6, max_path_length=10, lengths={1: 2, 2: 7})
-    paths = one_by_one(PathSampler(env, FakeAgent()).sample(np.array([1, 2, 1]), torch.zeros(3, 1), None))
+    paths = one_by_one(PathSampler(env, FakeAgent().actor).sample(np.array([1, 2, 1]), torch.zeros(3, 1), None))
     assert env.stepped == 2 + 7 + 2
     assert [path["reward"].tolist() for path in paths] == [[1] * 2, [2] * 7, [1] * 2]
     assert [path["sparse_reward"].tolist() for path in paths] == [[101] * 2, [102] * 7, [101] * 2]
@@ -59,7 +61,7 @@ def test_where_an_episode_ends_another_one_begins(num_envs):
     env = FakeEnv(num_envs, max_path_length=6, lengths=lengths)
     tasks = np.random.default_rng(0).integers(0, 6, 60)
     z = 10.0 * torch.arange(60.0)[:, None]
-    paths = one_by_one(PathSampler(env, FakeAgent()).sample(tasks, z, None))
+    paths = one_by_one(PathSampler(env, FakeAgent().actor).sample(tasks, z, None))
     assert [path["task"] for path in paths] == tasks.tolist()
     for number, (task, path) in enumerate(zip(tasks.tolist(), paths, strict=True)):
         length = min(6, lengths.get(task, 6))
@@ -76,7 +78,7 @@ def test_behind_an_end_there_are_zeros():
     """Whatever the lanes did before: so a sum over all steps is the return."""
     env = FakeEnv(num_envs=10, max_path_length=6, lengths={1: 1, 2: 2, 4: 4})
     tasks = np.random.default_rng(0).integers(1, 6, 100)
-    for _, paths in PathSampler(env, FakeAgent(), record_terms=True).sample(tasks, torch.ones(100, 1), None):
+    for _, paths in PathSampler(env, FakeAgent().actor, record_terms=True).sample(tasks, torch.ones(100, 1), None):
         padding = ~paths.valid()
         for values in (paths.action, paths.reward, paths.terminal, paths.sparse_reward, paths.terms["reward_task"]):
             assert (values[padding] == 0).all()
@@ -90,7 +92,9 @@ def test_short_episodes_do_not_wait_for_a_long_one():
     env = FakeEnv(num_envs=2, max_path_length=10, lengths={1: 2})
     ends = [
         episodes.tolist()
-        for episodes, _ in PathSampler(env, FakeAgent()).sample(np.array([0, 1, 1, 1, 1]), torch.zeros(5, 1), None)
+        for episodes, _ in PathSampler(env, FakeAgent().actor).sample(
+            np.array([0, 1, 1, 1, 1]), torch.zeros(5, 1), None
+        )
     ]
     assert ends == [[1], [2], [3], [4], [0]]
 
@@ -106,7 +110,7 @@ def test_episodes_begin_when_they_may():
         job = np.array([9] if len(ended) == 2 else [], dtype=np.int64)
         return Start(job, job - 6, torch.zeros(len(job), 1))
 
-    for job, paths in PathSampler(env, FakeAgent()).run(start, None):
+    for job, paths in PathSampler(env, FakeAgent().actor).run(start, None):
         ended += zip(job.tolist(), paths.task.tolist(), paths.length.tolist(), strict=True)
     assert ended == [(7, 1, 1), (8, 2, 3), (9, 3, 5)]
 
@@ -115,7 +119,7 @@ def test_torch_keeps_to_one_thread_while_the_lanes_run():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        run = PathSampler(FakeEnv(2), FakeAgent()).sample(np.array([1, 2, 3, 4]), torch.zeros(4, 1), None)
+        run = PathSampler(FakeEnv(2), FakeAgent().actor).sample(np.array([1, 2, 3, 4]), torch.zeros(4, 1), None)
         next(run)
         assert torch.get_num_threads() == 1
         run.close()
@@ -142,7 +146,7 @@ def test_physics_does_not_depend_on_lanes_beside_or_threads(num_threads):
 
 def test_seeding_starts_no_episode():
     env = FakeEnv(num_envs=8, max_path_length=3)
-    sampler = PathSampler(env, FakeAgent())
+    sampler = PathSampler(env, FakeAgent().actor)
     sampler.seed(5)
     assert env.seeds == [5]
     list(sampler.sample(np.array([1, 2]), torch.zeros(2, 1), None))
@@ -169,7 +173,7 @@ class BrokenEnv(FakeEnv):
 )
 def test_what_is_not_finite_stops_with_its_place(env, agent, message):
     with pytest.raises(RunError, match=message):
-        list(PathSampler(env, agent).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))
+        list(PathSampler(env, agent.actor).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))
 
 
 class DivergingEnv(FakeEnv):
@@ -187,7 +191,7 @@ class DivergingEnv(FakeEnv):
 
 @pytest.mark.parametrize("num_envs", [1, 2, 4])
 def test_a_broken_step_is_not_kept(num_envs):
-    sampler = PathSampler(DivergingEnv(num_envs, max_path_length=4), FakeAgent())
+    sampler = PathSampler(DivergingEnv(num_envs, max_path_length=4), FakeAgent().actor)
     sampler.seed(0)
     three, two, four = one_by_one(sampler.sample(np.array([3, 2, 4]), torch.zeros(3, 1), None))
     assert three["reward"].tolist() == [3]
@@ -201,7 +205,7 @@ def test_a_broken_step_is_not_kept(num_envs):
 
 
 def test_some_divergences_are_borne_and_most_are_not():
-    sampler = PathSampler(DivergingEnv(4, max_path_length=4), FakeAgent())
+    sampler = PathSampler(DivergingEnv(4, max_path_length=4), FakeAgent().actor)
     list(sampler.sample(np.array([3] * 10 + [2] * 90), torch.zeros(100, 1), None))
     list(sampler.sample(np.array([3] * 50), torch.zeros(50, 1), None))
     with pytest.raises(RunError, match=r"in 51 of the last 100 episodes"):
@@ -236,4 +240,4 @@ class LostEnv(FakeEnv):
 )
 def test_rewards_and_starts_that_are_not_finite_stop_too(env, message):
     with pytest.raises(RunError, match=message):
-        list(PathSampler(env, FakeAgent()).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))
+        list(PathSampler(env, FakeAgent().actor).sample(np.array([1, 7, 4]), torch.zeros(3, 1), None))

@@ -5,18 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from fakes import make_trainer
 
-from rlkit.config.settings import AlgoParams
 from rlkit.torch.distributions import Belief, TanhNormal, product_of_gaussians
-from rlkit.torch.sac.builder import build_networks
 
 
 def make_agent(**settings):
-    params = AlgoParams(**settings)
-    generator = torch.Generator().manual_seed(3)
-    return build_networks(
-        params, obs_dim=4, action_dim=2, latent_size=5, net_size=40, encoder_size=30, generator=generator
-    )
+    return make_trainer(net_size=40, encoder_size=30, **settings).agent
 
 
 def test_product_of_gaussians_multiplies_densities():
@@ -55,7 +50,7 @@ def test_log_prob_of_the_squashed_action():
 
 @pytest.mark.parametrize("probabilistic", [True, False])
 def test_padding_does_not_change_the_belief(probabilistic):
-    agent, _ = make_agent(use_information_bottleneck=probabilistic)
+    agent = make_agent(use_information_bottleneck=probabilistic)
     context = torch.randn(3, 10, 7)
     length = np.array([10, 4, 1])
     padded = agent.fuse(agent.codes(context), length)
@@ -67,49 +62,55 @@ def test_padding_does_not_change_the_belief(probabilistic):
 
 @pytest.mark.parametrize("probabilistic", [True, False])
 def test_the_belief_does_not_depend_on_the_order_of_the_context(probabilistic):
-    agent, _ = make_agent(use_information_bottleneck=probabilistic)
+    agent = make_agent(use_information_bottleneck=probabilistic)
     context = torch.randn(2, 20, 7)
     shuffled = context[:, torch.randperm(20, generator=torch.Generator().manual_seed(0))]
     torch.testing.assert_close(agent.posterior(context).mean, agent.posterior(shuffled).mean)
 
 
 def test_the_prior_is_standard_normal_or_zero():
-    probabilistic, _ = make_agent()
+    probabilistic = make_agent()
     assert torch.equal(probabilistic.prior(2).var, torch.ones(2, 5))
-    deterministic, _ = make_agent(use_information_bottleneck=False)
+    deterministic = make_agent(use_information_bottleneck=False)
     assert torch.equal(deterministic.prior(2).sample(torch.Generator()), torch.zeros(2, 5))
 
 
 def test_acting_is_the_policys_distribution():
-    agent, _ = make_agent()
+    agent = make_agent()
     with torch.no_grad():
         agent.policy.last_fc_log_std.bias.copy_(torch.tensor([0.5, -30.0]))  # the second below the clamp
     obs, z = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), torch.randn(6, 5)
     distribution = agent.policy.distribution(torch.from_numpy(obs), z)
-    mode = agent.actor().for_z(z, None)(obs)
+    mode = agent.actor()(z, None)(obs)
     assert isinstance(mode, np.ndarray)
     np.testing.assert_allclose(mode, torch.tanh(distribution.mean).detach(), atol=1e-6)
     noise = torch.randn(6, 2, generator=torch.Generator().manual_seed(5))
-    sampled = agent.actor().for_z(z, torch.Generator().manual_seed(5))(obs)
+    sampled = agent.actor()(z, torch.Generator().manual_seed(5))(obs)
     np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 64, 70])
 def test_codes_are_those_of_the_given_transitions(steps):
-    agent, _ = make_agent()
+    agent = make_agent()
     transitions = torch.randn(steps, 7)
     codes = agent.codes(transitions.numpy())
     np.testing.assert_allclose(codes, agent.context_encoder.codes(transitions).detach(), atol=1e-6)
 
 
 def test_inferring_to_act_builds_no_graph():
-    agent, _ = make_agent()
+    agent = make_agent()
     assert not agent.posterior(torch.randn(1, 3, 7)).mean.requires_grad
 
 
 def test_initial_weights_are_the_references():
-    agent, critics = make_agent()
-    for network, width in ((agent.context_encoder, 30), (agent.policy, 40), (critics.qf1, 40), (critics.vf, 40)):
+    trainer = make_trainer(net_size=40, encoder_size=30)
+    agent, critics = trainer.agent, trainer.critics
+    for network, width in (
+        (agent.context_encoder, 30),
+        (agent.policy, 40),
+        (critics["qf1"], 40),
+        (critics["vf"], 40),
+    ):
         for layer in (network.fc0, network.fc1, network.fc2):
             bound = 1 / math.sqrt(width)
             assert 0.9 * bound < layer.weight.abs().max() <= bound
@@ -118,6 +119,6 @@ def test_initial_weights_are_the_references():
         assert 0.5 * bound < network.last_fc.weight.abs().max() <= bound
         assert network.last_fc.bias.abs().max() <= bound
     assert 0.5e-3 < agent.policy.last_fc_log_std.weight.abs().max() <= 1e-3
-    assert not torch.equal(critics.qf1.fc0.weight, critics.qf2.fc0.weight)
-    for value, target in zip(critics.vf.parameters(), critics.target_vf.parameters(), strict=True):
+    assert not torch.equal(critics["qf1"].fc0.weight, critics["qf2"].fc0.weight)
+    for value, target in zip(critics["vf"].parameters(), critics["target_vf"].parameters(), strict=True):
         assert torch.equal(value, target)

@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths
+from fakes import ACTION_DIM, OBS_DIM, REWARD_COLUMN, SPARSE_OFFSET, make_paths, make_trainer
 
-from rlkit.config.settings import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.encoders import ContextPiece
-from rlkit.torch.sac.builder import build_networks
-from rlkit.torch.sac.pearl import PEARLTrainer
-from rlkit.torch.sac.training_phase import TrainingStep
+from rlkit.torch.sac.training_phase import TrainingPhase
 
 LATENT = 3
 OLD, RECENT = 0, 500  # steps of the data that only the replay buffer has, and of what both buffers have
@@ -19,29 +16,20 @@ OLD, RECENT = 0, 500  # steps of the data that only the replay buffer has, and o
 
 def make_step(**settings):
     sizes = {"meta_batch": 5, "batch_size": 16, "embedding_batch_size": 12, "embedding_mini_batch_size": 12}
-    params = AlgoParams(**{**sizes, **settings})
-    agent, critics = build_networks(
-        params,
-        obs_dim=OBS_DIM,
-        action_dim=ACTION_DIM,
-        latent_size=LATENT,
-        net_size=16,
-        encoder_size=16,
-        generator=torch.Generator().manual_seed(0),
-    )
+    trainer = make_trainer(OBS_DIM, ACTION_DIM, latent_size=LATENT, seed=0, **{**sizes, **settings})
+    params = trainer.params
     device = torch.device("cpu")
-    replay, encoder = (
+    replay, recent = (
         MultiTaskReplayBuffer(
             4, OBS_DIM, ACTION_DIM, capacity=1000, page_size=10, has_sparse_reward=True, device=device
         )
         for _ in range(2)
     )
     replay.add(make_paths([0, 1, 2, 3], 90, first_step=OLD))
-    for buffer in (replay, encoder):
+    for buffer in (replay, recent):
         buffer.add(make_paths([0, 1, 2, 3], 10, first_step=RECENT))
-    draw_context = ContextSampler(encoder if params.context_source == "recent" else replay, params)
-    trainer = PEARLTrainer(agent, critics, params)
-    step = TrainingStep(trainer, replay, draw_context, np.arange(3), params, torch.Generator())
+    contexts = ContextSampler(recent if params.context_source == "recent" else replay, params)
+    step = TrainingPhase(trainer, replay, contexts, np.arange(3), params, torch.Generator())
     step.start(0)
     return step
 
@@ -52,7 +40,7 @@ def inputs(**settings):
     return batch, context
 
 
-def test_recent_context_is_of_the_encoder_buffer_and_the_batch_is_not():
+def test_recent_context_is_of_recent_data_and_the_batch_is_not():
     batch, context = inputs()
     assert (context[..., 1] >= RECENT).all()
     assert (batch.obs[..., 1] < RECENT).any()

@@ -3,25 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from fakes import make_trainer
 
-from rlkit.config.settings import AlgoParams
 from rlkit.torch.encoders import ContextPiece
-from rlkit.torch.sac.builder import build_networks
 
 TASKS, STEPS, CONTEXT_DIM, LATENT, SIZE = 3, 24, 7, 5, 32
 ENCODERS = ["mlp", "recurrent", "attention"]
 
 
 def make_agent(encoder, probabilistic=True):
-    agent, _ = build_networks(
-        AlgoParams(encoder=encoder, use_information_bottleneck=probabilistic),
-        obs_dim=4,
-        action_dim=2,
-        latent_size=LATENT,
-        net_size=16,
-        encoder_size=SIZE,
-        generator=torch.Generator().manual_seed(3),
-    )
+    agent = make_trainer(encoder_size=SIZE, encoder=encoder, use_information_bottleneck=probabilistic).agent
     with torch.no_grad():  # fresh output layers are so small that every belief would look the same
         agent.context_encoder.last_fc.weight.normal_()
     return agent
@@ -151,22 +142,10 @@ def test_encoders_without_order_take_each_piece_by_itself(encoder):
 @every
 def test_building_draws_from_its_own_generator_only(encoder):
     state = torch.random.get_rng_state()
-    agent, again = make_agent_untouched(encoder), make_agent_untouched(encoder)
+    agent, again = (make_trainer(encoder=encoder).agent for _ in range(2))
     assert torch.equal(torch.random.get_rng_state(), state)
     for weight, other in zip(agent.parameters(), again.parameters(), strict=True):
         assert torch.equal(weight, other)
-
-
-def make_agent_untouched(encoder):
-    return build_networks(
-        AlgoParams(encoder=encoder),
-        obs_dim=4,
-        action_dim=2,
-        latent_size=LATENT,
-        net_size=16,
-        encoder_size=SIZE,
-        generator=torch.Generator().manual_seed(3),
-    )[0]
 
 
 @both

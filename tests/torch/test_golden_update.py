@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from fakes import make_trainer
 
 from rlkit.config.settings import AlgoParams
-from rlkit.torch.sac.builder import build_networks
-from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+from rlkit.torch.sac.pearl import Noise
 from rlkit.util.records import Batch
 
 NUM_STEPS = 2
@@ -23,17 +23,9 @@ def golden_trainer(golden):
     }
     lr = settings["lr"]
     names = AlgoParams.model_fields.keys() & settings.keys()
-    params = AlgoParams(**{k: settings[k] for k in names}, policy_lr=lr, qf_lr=lr, vf_lr=lr, context_lr=lr)
-    agent, critics = build_networks(
-        params,
-        obs_dim=settings["obs_dim"],
-        action_dim=settings["action_dim"],
-        latent_size=settings["latent_size"],
-        net_size=settings["net_size"],
-        encoder_size=settings["encoder_size"],
-        generator=torch.Generator().manual_seed(0),
-    )
-    return PEARLTrainer(agent, critics, params)
+    algo = {name: settings[name] for name in names} | dict.fromkeys(("policy_lr", "qf_lr", "vf_lr", "context_lr"), lr)
+    sizes = {name: settings[name] for name in ("latent_size", "net_size", "encoder_size")}
+    return make_trainer(settings["obs_dim"], settings["action_dim"], **sizes, **algo)
 
 
 def weights_of(golden, prefix):
@@ -75,7 +67,8 @@ def test_two_steps(golden_dir, case):
         expected = {k.removeprefix("stat/"): v.item() for k, v in data.items() if k.startswith("stat/")}
         assert expected
         for name, value in expected.items():
-            got = metrics[name] if name in metrics else metrics[name.removesuffix(" Mean")].mean()
+            scalars, predictions = metrics.scalars, metrics.predictions
+            got = scalars[name] if name in scalars else predictions[name.removesuffix(" Mean")].mean()
             np.testing.assert_allclose(got.item(), value, rtol=1e-4, err_msg=f"{name}, step {step}")
         for net, weights in weights_of(golden, f"after{step}").items():
             for name, value in weights.items():

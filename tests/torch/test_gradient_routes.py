@@ -2,23 +2,13 @@
 
 import pytest
 import torch
+from fakes import make_trainer
 
-from rlkit.config.settings import AlgoParams
-from rlkit.torch.sac.builder import build_networks
-from rlkit.torch.sac.pearl import Noise, PEARLTrainer
+from rlkit.torch.sac.pearl import Noise
 from rlkit.util.records import Batch
 
 TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
 FROZEN = 1e-30  # a learning rate that moves nothing
-
-
-def make_trainer(**settings):
-    params = AlgoParams(**settings)
-    generator = torch.Generator().manual_seed(3)
-    networks = build_networks(
-        params, obs_dim=OBS, action_dim=ACTION, latent_size=LATENT, net_size=16, encoder_size=16, generator=generator
-    )
-    return PEARLTrainer(*networks, params)
 
 
 def step(trainer, seed=0):
@@ -62,7 +52,7 @@ def test_the_encoder_learns_from_the_critics_alone():
     """Without KL and with critics blind to z, no gradient is left that could reach the encoder."""
     trainer = make_trainer(kl_lambda=0.0)
     with torch.no_grad():
-        for critic in (trainer.critics.qf1, trainer.critics.qf2):
+        for critic in (trainer.critics["qf1"], trainer.critics["qf2"]):
             critic.fc0.weight[:, -LATENT:] = 0.0
     before = snapshot(trainer.agent.context_encoder)
     step(trainer)
@@ -72,10 +62,10 @@ def test_the_encoder_learns_from_the_critics_alone():
 
 def test_the_target_follows_at_tau():
     trainer = make_trainer(soft_target_tau=0.25)
-    before = snapshot(trainer.critics.target_vf)
+    before = snapshot(trainer.critics["target_vf"])
     step(trainer)
-    values = trainer.critics.vf.state_dict().values()
-    targets = trainer.critics.target_vf.state_dict().values()
+    values = trainer.critics["vf"].state_dict().values()
+    targets = trainer.critics["target_vf"].state_dict().values()
     for target, old, value in zip(targets, before, values, strict=True):
         torch.testing.assert_close(target, 0.75 * old + 0.25 * value)
 
@@ -85,8 +75,8 @@ def test_terminal_transitions_do_not_bootstrap():
     for terminal in (0.0, 1.0):
         trainer = make_trainer(discount=0.5, reward_scale=1.0)
         with torch.no_grad():
-            trainer.critics.target_vf.last_fc.weight.zero_()
-            trainer.critics.target_vf.last_fc.bias.fill_(1000.0)
+            trainer.critics["target_vf"].last_fc.weight.zero_()
+            trainer.critics["target_vf"].last_fc.bias.fill_(1000.0)
         zeros = torch.zeros(TASKS, ROWS, 1)
         batch = Batch(
             torch.zeros(TASKS, ROWS, OBS),
@@ -96,6 +86,6 @@ def test_terminal_transitions_do_not_bootstrap():
             zeros + terminal,
         )
         noise = Noise(torch.zeros(TASKS, LATENT), torch.zeros(TASKS, ROWS, ACTION))
-        losses.append(trainer.update(batch, torch.zeros(TASKS, 6, OBS + ACTION + 1), noise)["QF Loss"].item())
+        losses.append(trainer.update(batch, torch.zeros(TASKS, 6, OBS + ACTION + 1), noise).means["QF Loss"].item())
     assert losses[0] == pytest.approx(2 * 500.0**2, rel=0.01)
     assert losses[1] < 1.0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rlkit.torch.pytorch_util import choose_device, explain_memory, small_product, use_fast_float32_products
+from rlkit.torch.pytorch_util import choose_device, explain_memory, use_fast_float32_products
 from rlkit.util.errors import RunError, UserError
 
 
@@ -37,17 +37,3 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     assert choose_device(True, 1, print) == torch.device("cuda", 1)
     with pytest.raises(UserError, match=r"gpu_id.*0\.\.1, got 2"):
         choose_device(True, 2, print)
-
-
-@pytest.mark.parametrize("lanes", [3, 30])
-def test_small_products_take_the_default_library_and_leave_the_setting(lanes):
-    rows, weight, bias = torch.randn(lanes, 300), torch.randn(300, 300), torch.randn(300)
-    before = torch.get_float32_matmul_precision()
-    try:
-        torch.set_float32_matmul_precision("medium")
-        for add in (None, bias):
-            expected = rows @ weight + (0.0 if add is None else add)
-            torch.testing.assert_close(small_product(rows, weight, add), expected, rtol=1e-4, atol=1e-4)
-        assert torch.get_float32_matmul_precision() == "medium"
-    finally:
-        torch.set_float32_matmul_precision(before)

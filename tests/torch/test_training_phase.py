@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from fakes import ACTION_DIM, OBS_DIM, make_paths
+from fakes import ACTION_DIM, OBS_DIM, make_paths, make_trainer
 
 from rlkit.config.settings import AlgoParams
 from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.torch.sac.builder import build_networks
-from rlkit.torch.sac.pearl import PEARLTrainer
-from rlkit.torch.sac.training_phase import TrainingStep
+from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
@@ -19,17 +17,9 @@ PARAMS = AlgoParams(meta_batch=4, batch_size=16, embedding_batch_size=8, embeddi
 
 def make_step(device="cpu", params=PARAMS, **settings):
     device = torch.device(device)
-    networks = build_networks(
-        params,
-        obs_dim=OBS_DIM,
-        action_dim=ACTION_DIM,
-        latent_size=5,
-        net_size=32,
-        encoder_size=32,
-        generator=torch.Generator().manual_seed(0),
+    trainer = make_trainer(
+        OBS_DIM, ACTION_DIM, net_size=32, encoder_size=32, seed=0, device=device, **params.model_dump()
     )
-    for network in (networks[0], *networks[1]):
-        network.to(device)
     buffers = [
         MultiTaskReplayBuffer(
             6, OBS_DIM, ACTION_DIM, capacity=500, page_size=10, has_sparse_reward=True, device=device
@@ -39,9 +29,8 @@ def make_step(device="cpu", params=PARAMS, **settings):
     for buffer in buffers:
         buffer.add(make_paths(np.arange(6), 30))
     generator = torch.Generator(device).manual_seed(0)
-    trainer = PEARLTrainer(*networks, params)
     context = ContextSampler(buffers[1], params)
-    step = TrainingStep(trainer, buffers[0], context, np.array([1, 3, 4]), params, generator, **settings)
+    step = TrainingPhase(trainer, buffers[0], context, np.array([1, 3, 4]), params, generator, **settings)
     return step, buffers
 
 
@@ -73,8 +62,8 @@ def test_the_phase_is_its_steps_one_by_one(device):
         single.start(3)
         phase.run(8, lambda: None)
         statistics = phase.statistics()
-        losses = [metrics["QF Loss"].item() for _ in range(8) for metrics in single.step()]
-        assert statistics["QF Loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+        losses = [metrics.means["QF Loss"].item() for _ in range(8) for metrics in single.step()]
+        assert statistics.shared["QF Loss"] == pytest.approx(np.mean(losses), rel=1e-4)
         for buffer in (*phase_buffers, *single_buffers):
             buffer.add(make_paths(np.arange(6), 60))
     for name, value in weights(phase).items():
@@ -121,7 +110,7 @@ def test_context_in_pieces_gives_an_update_each():
 def test_statistics_come_in_the_order_of_progress_csv():
     step, _ = make_step()
     step.run(2, lambda: None)
-    names = list(step.statistics())
+    names = list(step.statistics().shared)
     assert names[:7] == [
         "Z mean train",
         "Z variance train",
@@ -140,7 +129,8 @@ def test_bfloat16_stays_near_float32_and_heads_stay_float32(device):
     exact, _ = make_step(device)
     rough, _ = make_step(device, precision="bf16")
     (exact_metrics,), (rough_metrics,) = exact.step(), rough.step()
-    for name, value in exact_metrics.items():
+    rough_metrics = rough_metrics.means | rough_metrics.predictions
+    for name, value in (exact_metrics.means | exact_metrics.predictions).items():
         assert rough_metrics[name].dtype == torch.float32, name
         torch.testing.assert_close(rough_metrics[name], value, rtol=0.05, atol=0.05)
     assert any(not torch.equal(a, b) for a, b in zip(weights(exact).values(), weights(rough).values(), strict=True))

@@ -1,34 +1,26 @@
 """The update with twin target critics, against the formulas written out once more."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from fakes import make_trainer as make_any_trainer
 
-from rlkit.config.settings import AlgoParams
-from rlkit.torch.sac.builder import build_networks, load_weights, save_weights
-from rlkit.torch.sac.trainer import Noise
-from rlkit.torch.sac.twin_q import TwinQTrainer, with_targets
+from rlkit.torch.sac.pearl import Noise
+from rlkit.torch.sac.weights import load_weights, save_weights
 from rlkit.util.records import Batch
 
 TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
 
 
 def make_trainer(seed=3, **settings):
-    params = AlgoParams(critic="twin_q", **settings)
-    agent, critics = build_networks(
-        params,
-        obs_dim=OBS,
-        action_dim=ACTION,
-        latent_size=LATENT,
-        net_size=16,
-        encoder_size=16,
-        generator=torch.Generator().manual_seed(seed),
-    )
+    trainer = make_any_trainer(seed=seed, critic="twin_q", **settings)
     with torch.no_grad():
-        for critic in (critics.qf1, critics.qf2):  # fresh critics say about 0 to everything
-            critic.last_fc.weight.normal_()
-    return TwinQTrainer(agent, with_targets(critics.qf1, critics.qf2), params)
+        for name in ("qf1", "qf2"):  # fresh critics say about 0 to everything
+            trainer.critics[name].last_fc.weight.normal_()
+            trainer.critics[f"target_{name}"].load_state_dict(trainer.critics[name].state_dict())
+    return trainer
 
 
 @pytest.fixture
@@ -71,7 +63,7 @@ def test_the_losses_are_those_of_the_formulas(inputs, log_alpha):
         trainer.temperature.log_alpha.data.fill_(log_alpha)
         alpha = torch.tensor(log_alpha).exp().item()
     batch, context, noise = inputs
-    nets = trainer.critics
+    nets = SimpleNamespace(**trainer.critics)
     loss, z, metrics = trainer.critic_loss(batch, context, noise)
     belief = trainer.agent.infer(context)
     assert torch.equal(z[:, 0], belief.mean + belief.var.sqrt() * noise.z)
@@ -81,7 +73,7 @@ def test_the_losses_are_those_of_the_formulas(inputs, log_alpha):
     )
     target = 3.0 * batch.reward + (1 - batch.terminal) * 0.9 * (next_q - alpha * next_log_pi)
     q_loss = sum(((q(batch.obs, batch.action, z) - target) ** 2).mean() for q in (nets.qf1, nets.qf2))
-    torch.testing.assert_close(metrics["QF Loss"], q_loss)
+    torch.testing.assert_close(metrics.means["QF Loss"], q_loss)
     torch.testing.assert_close(loss, q_loss + 0.7 * belief.kl_to_prior())
 
     loss, metrics = trainer.actor_loss(batch.obs, z.detach(), noise.action)
@@ -89,21 +81,26 @@ def test_the_losses_are_those_of_the_formulas(inputs, log_alpha):
     min_q = torch.min(nets.qf1(batch.obs, action, z), nets.qf2(batch.obs, action, z))
     policy = trainer.agent.policy.distribution(batch.obs, z)
     expected = (alpha * log_pi - min_q).mean() + 1e-3 * (policy.mean**2).mean() + 1e-3 * (policy.log_std**2).mean()
-    torch.testing.assert_close(metrics["Policy Loss"], expected)
-    torch.testing.assert_close(metrics["V Predictions"], min_q - alpha * log_pi)
+    torch.testing.assert_close(metrics.means["Policy Loss"], expected)
+    torch.testing.assert_close(metrics.predictions["V Predictions"], min_q - alpha * log_pi)
     if log_alpha is None:
         torch.testing.assert_close(loss, expected)
-        assert "Alpha" not in metrics
+        assert metrics.own == {}
     else:
-        torch.testing.assert_close(metrics["Alpha Loss"], -log_alpha * (log_pi - ACTION).mean())
-        torch.testing.assert_close(loss, expected + metrics["Alpha Loss"])
+        torch.testing.assert_close(metrics.own["Alpha Loss"], -log_alpha * (log_pi - ACTION).mean())
+        torch.testing.assert_close(loss, expected + metrics.own["Alpha Loss"])
 
 
 def test_the_target_gives_no_gradient(inputs):
     trainer = make_trainer(auto_alpha=True, kl_lambda=0.0)
     loss, *_ = trainer.critic_loss(*inputs)
     loss.backward()
-    untouched = (trainer.agent.policy, trainer.critics.target_qf1, trainer.critics.target_qf2, trainer.temperature)
+    untouched = (
+        trainer.agent.policy,
+        trainer.critics["target_qf1"],
+        trainer.critics["target_qf2"],
+        trainer.temperature,
+    )
     for network in untouched:
         assert all(weight.grad is None for weight in network.parameters())
     assert trainer.agent.context_encoder.last_fc.weight.grad.abs().max() > 0
@@ -148,5 +145,5 @@ def test_weights_and_state_are_saved_and_loaded(inputs, tmp_path, auto_alpha):
                 assert torch.equal(one, two), name
     trainer.update(*inputs)
     restored.update(*inputs)  # the optimizers' state was restored too
-    for one, two in zip(snapshot(trainer.critics.qf1), snapshot(restored.critics.qf1), strict=True):
+    for one, two in zip(snapshot(trainer.critics["qf1"]), snapshot(restored.critics["qf1"]), strict=True):
         assert torch.equal(one, two)

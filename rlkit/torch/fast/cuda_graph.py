@@ -19,24 +19,27 @@ class GraphedCall:
     it is from then on, which the log says.
     """
 
-    def __init__(
-        self, call: Callable[[], None], generator: torch.Generator, layout: Callable[[], tuple[int, ...]]
-    ) -> None:
+    def __init__(self, call: Callable[[], None], generator: torch.Generator, version: Callable[[], int]) -> None:
         """Prepare.
 
         Args:
             call: the work; it must not wait for the device.
             generator: the CUDA generator that it draws from.
-            layout: where and how its inputs lie now; the graph is captured anew when that has changed.
+            version: of the memory that its inputs lie in; the graph is captured anew when that has changed.
         """
         self._call = call
         self._generator = generator
-        self._layout = layout
+        self._version = version
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._captured_layout: tuple[int, ...] = ()
+        self._captured_version: int | None = None
         self._stream = torch.cuda.Stream(generator.device)
         self._calls = 0
         self._possible = True
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is no graph of the inputs where they lie now."""
+        return self._captured_version != self._version()
 
     def __call__(self) -> None:
         """Do the work once."""
@@ -44,7 +47,7 @@ class GraphedCall:
         if self._calls <= WARM_UP_CALLS:
             self._warm_up()
             return
-        if self._possible and self._captured_layout != self._layout():
+        if self._possible and self.is_stale:
             self._capture()
         if self._graph is None:
             self._call()
@@ -71,4 +74,4 @@ class GraphedCall:
             self._possible = False
             return
         self._graph = graph
-        self._captured_layout = self._layout()
+        self._captured_version = self._version()

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from rlkit.torch.distributions import Belief
 from rlkit.torch.encoders import Context, ContextEncoder, ContextPiece, EncoderState
-from rlkit.torch.sac.policies import ActingPolicy, TanhGaussianPolicy
+from rlkit.torch.fast.acting import ActingPolicy
+from rlkit.torch.sac.policies import TanhGaussianPolicy
 from rlkit.util.records import FloatArray, IndexArray
 
 ROWS_OF_CODES = 64  # codes are made for a multiple of so many: oneDNN takes a millisecond to prepare for a new number
@@ -77,4 +78,4 @@ class PEARLAgent(nn.Module):
 
     def actor(self) -> ActingPolicy:
         """Acts with the policy's weights of the moment of this call."""
-        return ActingPolicy(self.policy, self.latent_size)
+        return ActingPolicy(self.policy, self.policy.last_fc_log_std, self.latent_size)

@@ -1,57 +1,42 @@
-"""TrainingStep: draws the batches of a gradient step, runs the update, and gathers the statistics of an iteration."""
+"""TrainingPhase: draws the batches of a gradient step, runs the update, and gathers the phase's statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rlkit.config.settings import AlgoParams
+from rlkit.data_management.context import ContextSampler
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.encoders import Context
 from rlkit.torch.fast.cuda_graph import GraphedCall
-from rlkit.torch.sac.trainer import Metrics, Noise, Trainer
+from rlkit.torch.sac.pearl import Metrics, Noise, PEARLTrainer
 from rlkit.util.errors import NonFiniteError, RunError
 from rlkit.util.records import Batch, IndexArray
 
 GPU_CHECK_INTERVAL = 100  # steps between looks at the losses; each look waits for the GPU
-PREDICTIONS = ("Q Predictions", "V Predictions", "Log Pis", "Policy mu", "Policy log std")
 
 
-class Replay(Protocol):
-    """Where transitions for actor and critics are drawn from."""
+class Statistics(NamedTuple):
+    """What progress.csv says of a phase, by column, in order."""
 
-    def sample(self, tasks: Tensor, num: int, generator: torch.Generator) -> Batch:
-        """`num` transitions of each of `tasks`."""
-
-    def layout(self) -> tuple[int, ...]:
-        """Where and how the data lie; it changes when the buffer grows."""
+    shared: dict[str, float]  # columns of every variant
+    own: dict[str, float]  # of this one alone
 
 
-class ContextSource(Protocol):
-    """Where transitions for the encoder are drawn from."""
-
-    def __call__(self, tasks: Tensor, generator: torch.Generator) -> Tensor:
-        """A context for each of `tasks`, (tasks, context, context_dim)."""
-
-    def with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
-        """Transitions for actor and critics, and a context made of the first of them."""
-
-    def layout(self) -> tuple[int, ...]:
-        """Where and how the data lie; it changes when the buffer grows."""
-
-
-class TrainingStep:
+class TrainingPhase:
     """The training phase: gradient steps on batches of `meta_batch` tasks, no host-device synchronisation between."""
 
     def __init__(
         self,
-        trainer: Trainer,
-        replay: Replay,
-        draw_context: ContextSource,
+        trainer: PEARLTrainer,
+        replay: MultiTaskReplayBuffer,
+        contexts: ContextSampler,
         train_tasks: IndexArray,
         params: AlgoParams,
         generator: torch.Generator,
@@ -64,7 +49,7 @@ class TrainingStep:
 
         Args:
             trainer: takes the updates.
-            replay, draw_context: where batches and contexts come from.
+            replay, contexts: where batches and contexts come from.
             train_tasks: (tasks,) indices to draw from.
             params: sizes of the batches.
             generator: on the training device, draws tasks, transitions and the update's noise.
@@ -74,20 +59,20 @@ class TrainingStep:
         """
         self.trainer = trainer
         self._replay = replay
-        self._draw_context = draw_context
+        self._contexts = contexts
         self._train_tasks = torch.from_numpy(train_tasks).to(trainer.agent.device)
         self._params = params
         self._generator = generator
         self._precision = precision
         self._one = torch.ones((), device=trainer.agent.device)
         self._sums: Tensor | None = None  # of the losses of this phase's updates, and last their number
-        self._last: Metrics = {}
+        self._last = Metrics({}, {}, {})
         self._drawn: dict[str, Tensor] = {}  # the last update's inputs, for a dump
         on_gpu = trainer.agent.device.type == "cuda"
         self._check_interval = (GPU_CHECK_INTERVAL if on_gpu else 1) if stop_on_nan else 0
         self._advance: Callable[[], None] = self._add_up_step
         if use_graph and on_gpu:
-            self._advance = GraphedCall(self._add_up_step, generator, self._layout)
+            self._advance = GraphedCall(self._add_up_step, generator, self._data_version)
 
     def start(self, seed: int) -> None:
         """Begin a training phase: a random stream of its own, no losses added up yet."""
@@ -107,7 +92,7 @@ class TrainingStep:
                 self._check()
             after_step()
 
-    def statistics(self) -> dict[str, float]:
+    def statistics(self) -> Statistics:
         """What progress.csv says of the phase.
 
         Losses and posterior statistics are means over its updates; mean, spread and range of the predictions are
@@ -115,8 +100,9 @@ class TrainingStep:
         """
         assert self._sums is not None, "a training phase has at least one step"
         *sums, num_updates = self._sums.tolist()
-        means = [value / num_updates for value in sums]
-        return dict(zip(_scalars(self._last), means, strict=True)) | _prediction_statistics(self._last)
+        means = dict(zip(self._last.scalars, (value / num_updates for value in sums), strict=True))
+        own = {name: means.pop(name) for name in self._last.own}
+        return Statistics(means | _prediction_statistics(self._last.predictions), own)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that a phase needs to go on in its middle: weights, optimizers, random stream, sums."""
@@ -143,13 +129,13 @@ class TrainingStep:
         assert self._sums is not None, "there are sums after a step"
         if not bool(torch.isfinite(self._sums).all()):
             finite = torch.isfinite(self._sums[:-1]).tolist()
-            bad = [name for name, good in zip(_scalars(self._last), finite, strict=True) if not good]
+            bad = [name for name, good in zip(self._last.scalars, finite, strict=True) if not good]
             raise NonFiniteError(bad, {name: tensor.detach().cpu().numpy() for name, tensor in self._drawn.items()})
 
     def _add_up_step(self) -> None:
         """A step, its losses added to the sums of this phase; all of it work for the device."""
         for metrics in self.step():
-            values = torch.stack([*_scalars(metrics).values(), self._one])
+            values = torch.stack([*metrics.scalars.values(), self._one])
             if self._sums is None:
                 self._sums = torch.zeros_like(values)
             self._sums += values
@@ -171,18 +157,18 @@ class TrainingStep:
             return nullcontext()
         return torch.autocast(self.trainer.agent.device.type, dtype=torch.bfloat16, cache_enabled=False)
 
-    def _layout(self) -> tuple[int, ...]:
-        return (*self._replay.layout(), *self._draw_context.layout())
+    def _data_version(self) -> int:
+        return self._replay.version + self._contexts.version
 
     def draw(self) -> Iterator[tuple[Batch, Context, Noise]]:
         """What the updates of one step need: transitions for actor and critics, context, noise."""
         params = self._params
         tasks = self._draw_tasks()
         if params.context_source == "rl_batch":
-            batch, context = self._draw_context.with_batch(tasks, self._generator)
+            batch, context = self._contexts.draw_with_batch(tasks, self._generator)
             yield batch, context, self._draw_noise(batch.action)
             return
-        context = self._draw_context(tasks, self._generator)
+        context = self._contexts.draw(tasks, self._generator)
         for piece in self.trainer.agent.pieces(context, params.embedding_mini_batch_size):
             batch = self._replay.sample(tasks, params.batch_size, self._generator)
             yield batch, piece, self._draw_noise(batch.action)
@@ -203,15 +189,11 @@ class TrainingStep:
         )
 
 
-def _scalars(metrics: Metrics) -> Metrics:
-    return {name: value for name, value in metrics.items() if name not in PREDICTIONS}
-
-
-def _prediction_statistics(metrics: Metrics) -> dict[str, float]:
+def _prediction_statistics(predictions: Mapping[str, Tensor]) -> dict[str, float]:
     """Mean, standard deviation and range of the last step's predictions, in the order of progress.csv."""
     statistics = {}
-    for name in PREDICTIONS:
-        values = metrics[name].double()
+    for name, tensor in predictions.items():
+        values = tensor.double()
         statistics[f"{name} Mean"] = values.mean().item()
         statistics[f"{name} Std"] = values.std(correction=0).item()
         statistics[f"{name} Max"] = values.max().item()

@@ -1,11 +1,10 @@
 import pytest
 import torch
+from fakes import make_trainer
 from torch import nn
 
-from rlkit.config.rules import make_config
 from rlkit.torch.fast.adam import Adam
-from rlkit.torch.sac.builder import build_pearl
-from rlkit.torch.sac.trainer import Noise
+from rlkit.torch.sac.pearl import Noise
 from rlkit.util.records import Batch
 
 
@@ -71,16 +70,7 @@ def test_the_state_of_other_weights_is_refused():
 @pytest.mark.parametrize("encoder", ["mlp", "recurrent", "attention"])
 def test_gradients_lie_as_their_weights_do(encoder):
     """The kernel goes through memory, whatever the strides say."""
-    config = make_config(
-        {
-            "env_name": "point-robot",
-            "net_size": 8,
-            "encoder_size": 8,
-            "algo_params": {"encoder": encoder, "meta_batch": 2, "batch_size": 4},
-        },
-        "test",
-    )
-    trainer = build_pearl(config, 2, 2, torch.device("cpu"), torch.Generator().manual_seed(0))
+    trainer = make_trainer(2, 2, net_size=8, encoder_size=8, encoder=encoder, meta_batch=2, batch_size=4)
     context = torch.randn(2, 6, trainer.agent.context_encoder.context_dim)
     batch = Batch(*(torch.randn(2, 4, width) for width in (2, 2, 1, 2, 1)))
     loss, z, _ = trainer.critic_loss(batch, context, Noise(torch.randn(2, 5), torch.randn(2, 4, 2)))
