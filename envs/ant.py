@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task
 from envs.directions import FULL_TURN, along, unit_vectors
-from envs.family import within
+from envs.family import require_within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.types import BoolArray, FloatArray, Info, Rng, Task
 from envs.views import Arrow, Disc, View, floor_arrow
 
 GOAL_DISC_RADIUS = 3.0  # m
@@ -78,7 +78,7 @@ class AntDir(Ant):
         return [{"angle": angle} for angle in (0.0, float(np.pi))[:num_tasks]]
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        within("angle", task["angle"], 0.0, FULL_TURN, " rad")
+        require_within("angle", task["angle"], 0.0, FULL_TURN, " rad")
 
     def _before_step(self) -> None:
         self._xy_before = self._torso_xy().copy()
@@ -126,7 +126,7 @@ class AntGoal(Ant):
         return [{"goal": goal} for goal in (GOAL_DISC_RADIUS * unit_vectors(angle)).tolist()]
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        within(
+        require_within(
             "the goal's distance from the origin", float(np.linalg.norm(task["goal"])), 0.0, GOAL_DISC_RADIUS, " m"
         )
 

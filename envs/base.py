@@ -8,8 +8,8 @@ the same code with one lane.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import logger, spaces
@@ -17,18 +17,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IndexArray = NDArray[np.int64]
-Frame = NDArray[np.uint8]
-Info = dict[str, Any]
-Task: TypeAlias = dict[str, Any]
-"""One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
-EnvClass: TypeAlias = Callable[..., Any]
-"""What makes an environment, as a rule its class."""
-Rng: TypeAlias = np.random.Generator | np.random.RandomState
+from envs.types import AnyBox, BoolArray, FloatArray, Frame, IndexArray, Info, Rng
 
-AnyBox: TypeAlias = "spaces.Box[Any]"
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
 

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from envs.base import AnyBox
+from envs.types import AnyBox
 
 UNBOUNDED = "its action_space has no bounds: actions are within [-1, 1]"
 

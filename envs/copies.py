@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from envs.base import BoolArray, EnvClass, FloatArray, Frame, IndexArray, Info, MetaEnv, Rng
+from envs.base import MetaEnv
+from envs.env_copy import TERMINATED, TRUNCATED, EnvCopy
 from envs.family import DEFAULT_TASK_SEED
-from envs.task_copy import TERMINATED, TRUNCATED, TaskCopy
+from envs.types import BoolArray, EnvClass, FloatArray, Frame, IndexArray, Info, Rng
 from envs.worker import make_in_worker
 
 VECTORIZATIONS: dict[str, Callable[..., SyncVectorEnv | AsyncVectorEnv]] = {
@@ -63,7 +64,7 @@ class CopiesEnv(MetaEnv):
             raise ValueError(f"vectorization must be {' or '.join(VECTORIZATIONS)}, got {vectorization!r}")
         if n_tasks < 1:
             raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
-        self._make_copy = partial(TaskCopy, env_class, task_seed=task_seed, tasks=tasks, render_mode=render_mode)
+        self._make_copy = partial(EnvCopy, env_class, task_seed=task_seed, tasks=tasks, render_mode=render_mode)
         offered = {"n_tasks": n_tasks, "randomize_tasks": randomize_tasks, "task_seed": task_seed}
         self._params = _accepted(env_class, offered, params)
         first = self._learn_from_one(n_tasks if tasks is None else len(tasks))
@@ -81,7 +82,7 @@ class CopiesEnv(MetaEnv):
         self._seeds: list[int | None] = [None] * num_envs  # for the next reset of each copy
         self.set_tasks(np.arange(num_envs) % len(self.tasks))
 
-    def _learn_from_one(self, n_tasks: int) -> TaskCopy:
+    def _learn_from_one(self, n_tasks: int) -> EnvCopy:
         """Make a copy and see its tasks and sizes, and by taking a step whether it tells a sparse reward."""
         copy = self._make_copy(self._params)
         if len(copy.tasks) < n_tasks:

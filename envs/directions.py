@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.base import FloatArray
+from envs.types import FloatArray
 
 FULL_TURN = 2 * np.pi  # rad
 

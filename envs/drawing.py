@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.base import FloatArray, Frame
+from envs.types import FloatArray, Frame
 
 SIZE = 360  # pixels, of the square plane
 HALF_WIDTH = 1.5  # the plane shows -1.5 to 1.5 along each axis

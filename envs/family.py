@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import Frame, IndexArray, MetaEnv, Rng, Task
+from envs.base import MetaEnv
+from envs.types import Frame, IndexArray, Rng, Task
 
 DEFAULT_TASK_SEED = 1337
 
@@ -128,7 +129,7 @@ class TaskFamily(MetaEnv):
         return self._task_values[name]
 
 
-def within(name: str, value: NDArray[Any] | float, low: float, high: float, unit: str = "") -> None:
+def require_within(name: str, value: NDArray[Any] | float, low: float, high: float, unit: str = "") -> None:
     """Require `low <= value <= high` for every number of a task's entry.
 
     Raises:

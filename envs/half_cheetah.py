@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task
-from envs.family import within
+from envs.family import require_within
 from envs.mujoco_env import MujocoMetaEnv
+from envs.types import BoolArray, FloatArray, Info, Rng, Task
 from envs.views import Arrow, Disc, View, floor_arrow, side_view
 
 MAX_TARGET_VELOCITY = 3.0  # m/s
@@ -71,7 +71,7 @@ class CheetahVel(HalfCheetah):
         return [{"velocity": float(v)} for v in np.linspace(0.0, MAX_TARGET_VELOCITY, num_tasks)]
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        within("velocity", task["velocity"], 0.0, MAX_TARGET_VELOCITY, " m/s")
+        require_within("velocity", task["velocity"], 0.0, MAX_TARGET_VELOCITY, " m/s")
 
     def _task_reward(self, velocity: FloatArray) -> FloatArray:
         return -np.abs(velocity - self.task_value("velocity"))

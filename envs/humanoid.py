@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task
 from envs.directions import FULL_TURN, along
-from envs.family import within
+from envs.family import require_within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.types import BoolArray, FloatArray, Info, Rng, Task
 from envs.views import Arrow, Disc, View, floor_arrow
 
 RUN_REWARD_WEIGHT = 0.25
@@ -50,7 +50,7 @@ class HumanoidDir(MujocoMetaEnv):
         return [{"angle": float(angle)} for angle in np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)]
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        within("angle", task["angle"], 0.0, FULL_TURN, " rad")
+        require_within("angle", task["angle"], 0.0, FULL_TURN, " rad")
 
     def _centre_of_mass(self) -> FloatArray:
         """Of the whole body on the plane, (lanes, 2), m."""

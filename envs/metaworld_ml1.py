@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 from numpy.typing import NDArray
 
-from envs.base import EnvClass
+from envs.types import EnvClass
 
 INSTALL = "pip install imageio packaging scipy && pip install --no-deps metaworld==3.1.1"
 VERSION_SUFFIX = "-v3"

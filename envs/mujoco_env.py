@@ -11,9 +11,9 @@ import gymnasium
 import mujoco
 import numpy as np
 
-from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info
 from envs.family import TaskFamily
 from envs.physics import BatchedPhysics
+from envs.types import BoolArray, FloatArray, Frame, IndexArray, Info
 from envs.views import Arrow, Disc, View
 
 if TYPE_CHECKING:

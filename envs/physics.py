@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.cpus import usable_cpus
+from envs.types import FloatArray, IndexArray
 
-FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
 BAD_STATE = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
 """MuJoCo's warnings of a bad position, velocity and acceleration, which follow one another."""
 

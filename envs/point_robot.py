@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Frame, IndexArray, Info, Rng, Task
-from envs.family import TaskFamily, within
+from envs.family import TaskFamily, require_within
+from envs.types import BoolArray, FloatArray, Frame, IndexArray, Info, Rng, Task
 
 STEP_SIZE = 0.1  # length of a step along each axis at action 1
 GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
@@ -37,7 +37,7 @@ class PointRobot(TaskFamily):
         return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
 
     def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        within("goal", task["goal"], -1.0, 1.0)
+        require_within("goal", task["goal"], -1.0, 1.0)
 
     def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
         if start_states is None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import BoolArray, FloatArray, Info, Rng, Task
-from envs.family import within
+from envs.family import require_within
 from envs.mujoco_env import MujocoMetaEnv, sum_terms
+from envs.types import BoolArray, FloatArray, Info, Rng, Task
 from envs.views import View, side_view
 
 SCALE_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
@@ -55,7 +55,7 @@ class RandParams(MujocoMetaEnv):
             outside = (task[name] < low * (1 - 1e-9)) | (task[name] > high * (1 + 1e-9))
             if outside.any():
                 at = tuple(int(i) for i in np.argwhere(outside)[0])
-                within(f"{name}{list(at)}", float(task[name][at]), float(low[at]), float(high[at]))
+                require_within(f"{name}{list(at)}", float(task[name][at]), float(low[at]), float(high[at]))
 
     def _before_step(self) -> None:
         self._x_before = self.physics.qpos[:, 0].copy()

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from envs.ant import AntDir, AntGoal
-from envs.base import EnvClass, MetaEnv
+from envs.base import MetaEnv
 from envs.contract import is_wrapper
 from envs.family import TaskFamily
 from envs.half_cheetah import CheetahDir, CheetahVel
 from envs.humanoid import HumanoidDir
 from envs.point_robot import PointRobot, SparsePointRobot
 from envs.rand_params import HopperRandParams, WalkerRandParams
+from envs.types import EnvClass
 
 AnyClass = TypeVar("AnyClass", bound=EnvClass)
 

@@ -15,7 +15,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from envs.base import FloatArray, Frame
+from envs.types import FloatArray, Frame
 from envs.views import Arrow, Disc, View
 
 BACKENDS = ("egl", "osmesa", "glfw", "cgl")

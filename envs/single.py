@@ -10,8 +10,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from envs.base import RENDER_METADATA, Frame, Rng, Task
+from envs.base import RENDER_METADATA
 from envs.registry import make_env
+from envs.types import Frame, Rng, Task
 
 
 class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):

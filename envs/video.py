@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from envs.base import Frame
 from envs.single import SingleEnv
+from envs.types import Frame
 
 INSTALL = "pip install imageio-ffmpeg"
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.base import FloatArray
+from envs.types import FloatArray
 
 ARROW_HEIGHT = 0.1  # above the floor, m
 ARROW_LENGTH = 2.0  # m

@@ -1,26 +1,36 @@
-"""Films of an evaluation: frames of the environment under a head that says what the agent believes."""
+"""Films of an evaluation: frames of the environment under a head that says what the agent believes.
+
+`scripts/sim_policy.py` makes them; a run has it make some of its iterations, which tensorboard shows as GIFs.
+"""
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from envs import MetaEnv
-from envs.base import Frame
+from envs.types import Frame
 from envs.video import film
+from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation
+from rlkit.launchers.display import ConsoleDisplay
 from rlkit.launchers.simulation import Run
+from rlkit.runs.logger import RunLogger
 from rlkit.torch.distributions import Belief
 from rlkit.util.errors import UserError
 from rlkit.util.records import IndexArray
 
 FONT_SIZE, LINE_HEIGHT, MARGIN = 13, 18, 8  # pixels
 HEAD_COLOUR, TEXT_COLOUR = (40, 40, 40), "white"
+MAX_FRAMES = 300  # of an animated GIF
 MAX_SHOWN_DIMENSIONS = 6  # of z; of more, averages are shown
 
 
@@ -113,3 +123,50 @@ def film_tasks(run: Run, tasks: IndexArray, seed: int, *, deterministic: bool, f
         finally:
             env.close()
     return filmed
+
+
+def film_iteration(config: Config, folder: Path, number: int, logger: RunLogger, display: ConsoleDisplay) -> None:
+    """Film an adaptation to the last test task with the weights on disk, for tensorboard and `videos/`.
+
+    In a process of its own: drawing needs OpenGL, whose troubles are then not the run's.
+    """
+    task = config.env_params.n_tasks - 1
+    script = Path(__file__).parents[2] / "scripts" / "sim_policy.py"
+    result_file = folder / "videos" / f"iteration_{number}.json"
+    result_file.parent.mkdir(exist_ok=True)
+    command = [sys.executable, str(script), str(folder), "--task", str(task), "--video", "--output", str(result_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        display.say(f"no film of iteration {number}: {done.stderr.strip()}")
+        return
+    moved = (folder / "videos" / f"task_{task}.mp4").replace(folder / "videos" / f"iteration_{number}.mp4")
+    logger.write_film(number, f"task_{task}", *gif_of(moved))
+
+
+class Gif(NamedTuple):
+    """An encoded animation."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def gif_of(film: Path) -> Gif:
+    """Encode an mp4, at most MAX_FRAMES of its frames, evenly spaced.
+
+    Raises:
+        OSError: ffmpeg cannot read it.
+    """
+    import imageio_ffmpeg  # here, as it is not always installed
+
+    reader = imageio_ffmpeg.read_frames(str(film))
+    meta = next(reader)
+    width, height = meta["size"]
+    frames = [Image.frombytes("RGB", (width, height), frame) for frame in reader]
+    stride = -(-len(frames) // MAX_FRAMES)
+    kept = frames[::stride]
+    buffer = io.BytesIO()
+    kept[0].save(
+        buffer, format="GIF", save_all=True, append_images=kept[1:], loop=0, duration=1000 * stride / meta["fps"]
+    )
+    return Gif(buffer.getvalue(), width, height)

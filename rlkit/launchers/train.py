@@ -6,8 +6,6 @@ Imports of torch are in the functions: this module is imported before it is know
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from rlkit.launchers.build import Parts
     from rlkit.launchers.display import ConsoleDisplay
     from rlkit.runs.folder import RunFolder
-    from rlkit.runs.logger import RunLogger
 
 OnIteration = Callable[["IterationResult"], None]
 
@@ -94,6 +91,7 @@ def _run(
     is_new: bool,
 ) -> None:
     """Run the iterations that are left, each of them on disk before the next one begins."""
+    from rlkit.launchers.film import film_iteration
     from rlkit.runs.logger import RunLogger, has_finished
     from rlkit.runs.saving import RunSaver
     from rlkit.torch.sac.weights import save_weights
@@ -129,7 +127,7 @@ def _run(
                     saver.save(logger.place)
                 display.iteration_done(result.row)
                 if util.video_interval and result.epoch % util.video_interval == 0:
-                    _film_iteration(config, folder, result.epoch, logger, display)
+                    film_iteration(config, folder, result.epoch, logger, display)
                 if on_iteration is not None:
                     on_iteration(result)
             logger.write_hyperparameters(flat(config.model_dump()))
@@ -146,26 +144,6 @@ def _run(
     display.summary(folder)
     for picture in write_report(folder) if util.plots else ():
         display.say(f"plot    {picture}")
-
-
-def _film_iteration(config: Config, folder: Path, number: int, logger: RunLogger, display: ConsoleDisplay) -> None:
-    """Film an adaptation to the last test task with the weights on disk, for tensorboard and `videos/`.
-
-    In a process of its own: drawing needs OpenGL, whose troubles are then not the run's.
-    """
-    from rlkit.viz.gif import gif_of
-
-    task = config.env_params.n_tasks - 1
-    script = Path(__file__).parents[2] / "scripts" / "sim_policy.py"
-    result_file = folder / "videos" / f"iteration_{number}.json"
-    result_file.parent.mkdir(exist_ok=True)
-    command = [sys.executable, str(script), str(folder), "--task", str(task), "--video", "--output", str(result_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        display.say(f"no film of iteration {number}: {done.stderr.strip()}")
-        return
-    film = (folder / "videos" / f"task_{task}.mp4").replace(folder / "videos" / f"iteration_{number}.mp4")
-    logger.write_film(number, f"task_{task}", *gif_of(film))
 
 
 def _announce(config: Config, folder: Path, iterations: int, display: ConsoleDisplay) -> None:

@@ -1,4 +1,4 @@
-"""TaskCopy: one copy of somebody else's environment, old gym or gymnasium, made to fit a lane."""
+"""EnvCopy: one copy of somebody else's environment, old gym or gymnasium, made to fit a lane."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs import contract
-from envs.base import RENDER_METADATA, EnvClass, FloatArray, Frame
+from envs.base import RENDER_METADATA
+from envs.types import EnvClass, FloatArray, Frame
 
 TERMINATED, TRUNCATED = "copy_terminated", "copy_truncated"
 """Entries of a copy's info. It reports no end otherwise, so that gymnasium's vector environments leave it alone."""
@@ -22,7 +23,7 @@ TERMINATED, TRUNCATED = "copy_terminated", "copy_truncated"
 LARGEST = np.finfo(np.float32).max
 
 
-class TaskCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
+class EnvCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
     """Acts in [-1, 1], scaled to the environment's own range; observes flat numbers; its info holds numbers only.
 
     An action with a NaN leaves the environment as it is (the lane is frozen). An observation that is not finite, in
