@@ -19,10 +19,10 @@ from rlkit.reproduction.plan import Places
 from rlkit.reproduction.results import SECONDS, ArmResults, Results
 from rlkit.util.records import FloatArray
 from rlkit.viz import style
-from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
-from rlkit.viz.curves import CurveOptions, build_panels, draw_curves
-from rlkit.viz.experiments import find_experiments
+from rlkit.viz.by_trajectory import X_TRAJECTORY
+from rlkit.viz.curves import CurveOptions
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
+from rlkit.viz.plotting import draw, read_runs
 from rlkit.viz.stats import clean_curve, pool
 
 if TYPE_CHECKING:
@@ -54,11 +54,9 @@ def draw_figures(results: Results, places: Places) -> None:
         draw_leading(begun, folder / f"{LEADING}.png")
     for arms in results.values():
         experiment = arms[0].experiment
-        runs = find_experiments([run.folder for arm in arms for run in arm.runs])
-        if not runs:
+        folders = [run.folder for arm in arms for run in arm.runs]
+        if not folders:
             continue
-        for run in runs:
-            run.refresh()
         config = arms[0].plan.config
         walks = config.env_name in POINT_ROBOTS
         levels = walking_levels(config) if walks else {}
@@ -71,10 +69,9 @@ def draw_figures(results: Results, places: Places) -> None:
             levels=levels,
             seeds=len(arms) == 1,
         )
-        by_trajectory = replace(curves, x=X_TRAJECTORY)
-        for name, options in zip(figure_names(experiment), (curves, by_trajectory), strict=False):
-            panels = build_panels(runs, options, pool_by_trajectory if options is by_trajectory else None)
-            style.save(draw_curves(panels, options), folder / f"{name}.png")
+        runs = read_runs(folders)
+        for name, options in zip(figure_names(experiment), (curves, replace(curves, x=X_TRAJECTORY)), strict=False):
+            draw(runs, options, folder / f"{name}.png", None)
 
 
 def draw_leading(domains: Sequence[ArmResults], path: Path) -> None:
