@@ -124,7 +124,9 @@ class AlgoParams(Section):
     encoder: Literal["mlp", "recurrent", "attention"] = "mlp"  # how the context is encoded; "recurrent": in order
     recurrent: bool = False  # the reference's name for encoder "recurrent"
     context_sampling: Literal["transitions", "trajectories"] = "transitions"  # what a context is drawn as
-    context_source: Literal["recent", "replay", "rl_batch"] = "recent"  # the encoder buffer; all data; the RL batch
+    context_source: Literal["recent", "replay", "rl_batch"] = (
+        "recent"  # data since it last collected; all; the RL batch
+    )
     # -- memory and output
     replay_buffer_size: int = Field(1_000_000, ge=1)  # transitions kept per task; memory grows with the data
     dump_eval_paths: bool = False  # save the evaluation's trajectories of each iteration (npz)

@@ -16,10 +16,10 @@ from rlkit.util.records import IndexArray, Paths, Start
 
 
 class Collector:
-    """Collects whole episodes until each task has its number of transitions or more.
+    """Collects whole paths until each task has its number of transitions or more.
 
-    An episode takes `max_path_length` steps at most, so a task that still misses n transitions needs at least
-    n / max_path_length more episodes whatever happens: so many run side by side, and the set of episodes is what
+    A path takes `max_path_length` steps at most, so a task that still misses n transitions needs at least
+    n / max_path_length more paths whatever happens: so many run side by side, and the set of paths is what
     running them one after the other would have made.
     """
 
@@ -36,11 +36,11 @@ class Collector:
 
     @property
     def num_diverged(self) -> int:
-        """How many episodes a diverging simulation has cut since `seed`."""
+        """How many paths a diverging simulation has cut since `seed`."""
         return self._sampler.num_diverged
 
     def from_prior(self, tasks: IndexArray, num_steps: int) -> Iterator[Paths]:
-        """Episodes with z ~ prior, redrawn for each, `num_steps` transitions or more of each of `tasks`."""
+        """Paths with z ~ prior, redrawn for each, `num_steps` transitions or more of each of `tasks`."""
         account = _Account(len(tasks), num_steps, self._sampler.max_path_length)
 
         def start(num_lanes: int) -> Start:
@@ -58,17 +58,17 @@ class Collector:
         paths_per_update: int,
         context_grows: bool,
     ) -> Iterator[Paths]:
-        """Episodes with z ~ q(z|c), `num_steps` transitions or more of each of `tasks` (distinct).
+        """Paths with z ~ q(z|c), `num_steps` transitions or more of each of `tasks` (distinct).
 
-        A task's first `paths_per_update` episodes take z from the prior; the posterior is inferred afresh for each
-        following group of so many. z is drawn anew for each episode.
+        A task's first `paths_per_update` paths take z from the prior; the posterior is inferred afresh for each
+        following group of so many. z is drawn anew for each path.
 
         Args:
             tasks: distinct task indices.
             num_steps: transitions wanted per task.
             contexts: draws a context for each of its tasks, (tasks, context, context_dim).
-            paths_per_update: episodes that share a posterior.
-            context_grows: whether these episodes are drawn as context too: then a group waits for the one before,
+            paths_per_update: paths that share a posterior.
+            context_grows: whether these paths are drawn as context too: then a group waits for the one before,
                 else all groups run side by side.
         """
         account = _Account(len(tasks), num_steps, self._sampler.max_path_length)
@@ -90,7 +90,7 @@ class Collector:
 
 
 class _Account:
-    """What each task misses, and how many of its episodes have begun and ended; all arrays (tasks,)."""
+    """What each task misses, and how many of its paths have begun and ended; all arrays (tasks,)."""
 
     def __init__(self, num_tasks: int, num_steps: int, max_path_length: int) -> None:
         self._missing = np.full(num_tasks, num_steps)  # transitions
@@ -98,19 +98,19 @@ class _Account:
         self._max_path_length = max_path_length
 
     def needed(self) -> IndexArray:
-        """How many more episodes each task needs whatever those under way bring."""
+        """How many more paths each task needs whatever those under way bring."""
         paths = -(-self._missing.clip(min=0) // self._max_path_length)
         return (paths - (self._begun - self._ended)).clip(min=0)
 
     def left_in_group(self, size: int) -> IndexArray:
-        """How many episodes may begin before those under way have ended, where episodes wait in groups of `size`."""
+        """How many paths may begin before those under way have ended, where paths wait in groups of `size`."""
         return (self._ended // size + 1) * size - self._begun
 
     def begin(self, count: IndexArray, num_lanes: int) -> tuple[IndexArray, IndexArray]:
-        """Begin up to `count` episodes of each task, `num_lanes` in all, first of those that miss most.
+        """Begin up to `count` paths of each task, `num_lanes` in all, first of those that miss most.
 
         Returns:
-            Task and number within its task (from 0) of each, both (episodes,), in the order of the tasks.
+            Task and number within its task (from 0) of each, both (paths,), in the order of the tasks.
         """
         job = np.repeat(np.arange(len(count)), count)
         within = np.arange(len(job)) - np.repeat(np.cumsum(count) - count, count)
@@ -122,13 +122,13 @@ class _Account:
         return job, number
 
     def end(self, job: IndexArray, length: IndexArray) -> None:
-        """Episodes of the tasks `job` ended after `length` steps, (episodes,) each."""
+        """Paths of the tasks `job` ended after `length` steps, (paths,) each."""
         np.add.at(self._ended, job, 1)
         np.subtract.at(self._missing, job, length)
 
 
 class _GroupBeliefs:
-    """The belief of each (task, group of episodes), inferred when first asked for; group 0 has the prior."""
+    """The belief of each (task, group of paths), inferred when first asked for; group 0 has the prior."""
 
     def __init__(self, agent: PEARLAgent, tasks: IndexArray, draw_context: Callable[[IndexArray], Tensor]) -> None:
         self._agent = agent

@@ -108,15 +108,15 @@ class Evaluator:
 
     @property
     def num_diverged(self) -> int:
-        """How many trajectories a diverging simulation has cut since `seed`."""
+        """How many paths a diverging simulation has cut since `seed`."""
         return self._sampler.num_diverged
 
     def adapt(self, tasks: IndexArray) -> Adaptation:
         """Adapt to each of `tasks` from scratch, using nothing but the evaluation's own transitions.
 
-        Paths are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` paths
-        where that is set. z is drawn from the prior for the first `num_exp_traj_eval` of them, then from the
-        posterior given all transitions of this run so far. Runs go on whatever the others are at.
+        Paths are run until there are `num_steps_per_eval` transitions, or `num_trajs_per_eval` paths where that is
+        set. z is drawn from the prior for the first `num_exp_traj_eval` of them, then from the posterior given all
+        transitions of this run so far. Runs go on whatever the others are at.
         """
         params = self._params
         runs = _Runs(self._agent.prior(len(tasks)), params)
@@ -148,8 +148,8 @@ class Evaluator:
         each = np.repeat(tasks, num_paths)
         z = self._agent.posterior(contexts.draw(each, self._generator)).sample(self._generator)
         returns = np.empty(len(each), dtype=np.float32)
-        for episodes, paths in self._sampler.sample(each, z, None):
-            returns[episodes] = paths.returns(self._params.sparse_rewards)
+        for rows, paths in self._sampler.sample(each, z, None):
+            returns[rows] = paths.returns(self._params.sparse_rewards)
         return returns.reshape(len(tasks), num_paths).mean(axis=1)
 
 

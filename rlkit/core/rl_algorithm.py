@@ -51,8 +51,8 @@ class Progress(NamedTuple):
     trained: int = 0  # gradient steps of the iteration under way
     train_steps: int = 0
     env_steps: int = 0  # collected transitions; evaluation does not count
-    rollouts: int = 0  # collected episodes
-    diverged: int = 0  # episodes of the iteration under way that a diverging simulation has cut
+    rollouts: int = 0  # collected paths
+    diverged: int = 0  # paths of the iteration under way that a diverging simulation has cut
 
 
 class Evaluation(NamedTuple):
@@ -193,7 +193,7 @@ class MetaRLAlgorithm:
         self._collector.seed(env_seed, stream_seed(self._seed, Stream.COLLECT_AGENT, iteration))
 
     def _store(self, batches: Iterable[Paths], *, as_context: bool) -> None:
-        """Keep episodes as they come."""
+        """Keep paths as they come."""
         for paths in batches:
             self._stop.check()
             self._experience.add(paths, as_context=as_context)

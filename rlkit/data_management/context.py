@@ -26,7 +26,7 @@ class ContextSampler:
             generator,
             use_next_obs=self._params.use_next_obs_in_context,
             sparse=self._params.sparse_rewards,
-            trajectories=self._params.context_sampling == "trajectories",
+            whole_paths=self._params.context_sampling == "trajectories",
         )
 
     def draw_with_batch(self, tasks: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:

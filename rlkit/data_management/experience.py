@@ -1,4 +1,4 @@
-"""Experience: where collected episodes go, and how they come back when a run is resumed."""
+"""Experience: where collected paths go, and how they come back when a run is resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Experience:
         self._journal: Journal | None = None
 
     def add(self, paths: Paths, *, as_context: bool) -> None:
-        """Keep episodes for training, and `as_context` for the encoder too."""
+        """Keep paths for training, and `as_context` for the encoder too."""
         self._record(Entry(paths.task, paths.length, self.replay.pack(paths), as_context))
 
     def clear_context(self, tasks: IndexArray) -> None:

@@ -18,10 +18,10 @@ HASHED_AT_A_TIME = 2**22
 
 
 class Entry(NamedTuple):
-    """One event: episodes that were added, or tasks whose context was cleared (no rows)."""
+    """One event: paths that were added, or tasks whose context was cleared (no rows)."""
 
     task: IndexArray
-    length: IndexArray  # (episodes,), empty where context was cleared
+    length: IndexArray  # (paths,), empty where context was cleared
     rows: FloatArray  # (transitions, width), likewise
     as_context: bool
 

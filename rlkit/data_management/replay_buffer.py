@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlkit.data_management.episodes import EpisodeTable
+from rlkit.data_management.path_table import PathTable
 from rlkit.data_management.tables import DeviceTable, draw_below
 from rlkit.util.records import Batch, Dims, FloatArray, IndexArray, Paths, context_columns
 
@@ -38,7 +38,7 @@ class MultiTaskReplayBuffer:
             num_tasks: tasks are the indices below it.
             obs_dim, action_dim: sizes of one observation and action.
             capacity: transitions kept per task; the oldest are overwritten.
-            page_size: rows that a task takes at a time; the usual length of an episode wastes least.
+            page_size: rows that a task takes at a time; the usual length of a path wastes least.
             has_sparse_reward: whether paths carry a sparse reward to keep.
             device: where the rows are.
         """
@@ -55,7 +55,7 @@ class MultiTaskReplayBuffer:
         self._free_pages: list[int] = []
         self._pages: list[list[int]] = [[] for _ in range(num_tasks)]
         self._added = np.zeros(num_tasks, dtype=np.int64)  # since the last clear, overwritten ones included
-        self._episodes = EpisodeTable(num_tasks, capacity, device)
+        self._paths = PathTable(num_tasks, capacity, device)
         self._host_table = np.zeros((num_tasks, 1), dtype=np.int64)
         self._page_table = DeviceTable(self._host_table, device)
         self._sizes = DeviceTable(self._added, device)
@@ -73,18 +73,18 @@ class MultiTaskReplayBuffer:
     @property
     def version(self) -> int:
         """Grows whenever anything that sampling reads is allocated anew: what was captured before is stale then."""
-        return self._rows_version + self._page_table.version + self._sizes.version + self._episodes.version
+        return self._rows_version + self._page_table.version + self._sizes.version + self._paths.version
 
     def _tensors(self) -> tuple[Tensor, ...]:
-        return (self._rows, self._page_table.tensor, self._sizes.tensor, *self._episodes.tensors)
+        return (self._rows, self._page_table.tensor, self._sizes.tensor, *self._paths.tensors)
 
     def add(self, paths: Paths) -> None:
-        """Append the episodes to their tasks' rings, in the order of the lanes."""
+        """Append the paths to their tasks' rings, in the order of the lanes."""
         self.add_rows(paths.task, paths.length, self.pack(paths))
 
     def add_rows(self, task: IndexArray, length: IndexArray, rows: FloatArray) -> None:
-        """Append episodes of `task` (episodes,) and `length` (episodes,), as `pack` makes rows of them."""
-        position = np.concatenate([self._claim(*episode) for episode in zip(task, length, strict=True)])
+        """Append paths of `task` (paths,) and `length` (paths,), as `pack` makes rows of them."""
+        position = np.concatenate([self._claim(*path) for path in zip(task, length, strict=True)])
         self._sync()
         slots = self._slots(np.repeat(task, length), position)
         # a task that gets more than its capacity at once keeps the last rows
@@ -97,14 +97,14 @@ class MultiTaskReplayBuffer:
             self._free_pages += self._pages[task]
             self._pages[task] = []
             self._added[task] = 0
-            self._episodes.clear(task)
+            self._paths.clear(task)
         self._sync()
 
     def _claim(self, task: int, length: int) -> IndexArray:
         """Ring positions of `length` new transitions of `task`, with the pages that they need."""
         start = self._added[task]
         self._added[task] += length
-        self._episodes.append(task, length)
+        self._paths.append(task, length)
         num_pages = -(-self.size(task) // self.page_size)
         while len(self._pages[task]) < num_pages:
             self._pages[task].append(self._take_page())
@@ -129,7 +129,7 @@ class MultiTaskReplayBuffer:
         self._host_table = table
         self._page_table.write(table)
         self._sizes.write(np.minimum(self._added, self.capacity))
-        self._episodes.sync()
+        self._paths.sync()
 
     def _slots(self, task: IndexArray, position: IndexArray) -> IndexArray:
         page, row = np.divmod(position, self.page_size)
@@ -158,15 +158,15 @@ class MultiTaskReplayBuffer:
         *,
         use_next_obs: bool,
         sparse: bool,
-        trajectories: bool = False,
+        whole_paths: bool = False,
     ) -> Tensor:
         """`num` transitions of each of `tasks` (k,), drawn with replacement, for the encoder: (k, num, context_dim).
 
-        `sparse` puts the sparse reward in the place of the dense one. `trajectories` draws whole episodes, one after
+        `sparse` puts the sparse reward in the place of the dense one. `whole_paths` draws whole paths, one after
         the other in the order of their steps, of which the last is cut.
         """
-        if trajectories:
-            position = self._episodes.draw_positions(tasks, num, generator)
+        if whole_paths:
+            position = self._paths.draw_positions(tasks, num, generator)
         else:
             position = self._draw_positions(tasks, num, generator)
         return self._context(self._rows_at(tasks, position), use_next_obs=use_next_obs, sparse=sparse)

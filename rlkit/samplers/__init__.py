@@ -1,1 +1,1 @@
-"""Data collection: many episodes at a time."""
+"""Data collection: many paths at a time."""

@@ -1,4 +1,4 @@
-"""LaneLog: what the lanes did in their last steps, from which episodes are cut out when they end."""
+"""LaneLog: what the lanes did in their last steps, from which paths are cut out when they end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlkit.util.records import FloatArray, IndexArray, LaneEnv, Paths, is_term
 class LaneLog:
     """A ring of the last steps of all lanes.
 
-    Every step is one row of each array, whatever episodes the lanes are in. There is room for the longest episode,
+    Every step is one row of each array, whatever paths the lanes are in. There is room for the longest path,
     and for as many steps again until it is cut out.
 
     Attributes:
@@ -37,7 +37,7 @@ class LaneLog:
 
     @property
     def obs(self) -> FloatArray:
-        """What the lanes see now, (lanes, obs_dim), to read and, where an episode begins, to write."""
+        """What the lanes see now, (lanes, obs_dim), to read and, where a path begins, to write."""
         return np.asarray(self._obs[self.num_steps % self._size])
 
     def record(
@@ -76,7 +76,7 @@ class LaneLog:
         return [("reward", np.asarray(self._reward[row])), *sparse]
 
     def paths(self, lanes: IndexArray, tasks: IndexArray, length: IndexArray, end: IndexArray) -> Paths:
-        """The `length` steps of each of `lanes` before step number `end`, as episodes of `tasks`; (lanes,) each."""
+        """The `length` steps of each of `lanes` before step number `end`, as paths of `tasks`; (lanes,) each."""
         steps = np.arange(int(length.max()) + 1)
         rows = ((end - length)[:, None] + steps) % self._size
         all_obs = self._obs[rows, lanes[:, None]]

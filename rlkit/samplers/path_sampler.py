@@ -1,4 +1,4 @@
-"""PathSampler: episodes in many lanes at a time, one policy call per step for all of them."""
+"""PathSampler: paths in many lanes at a time, one policy call per step for all of them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Act = Callable[[FloatArray], FloatArray]
 """Observations (lanes, obs_dim) to actions (lanes, action_dim)."""
 Actor = Callable[[Tensor, "torch.Generator | None"], Act]
 """Makes an `Act` for lanes whose z (lanes, latent) stays; deterministic without a generator."""
-FREE = -1  # job of a lane that runs no episode
+FREE = -1  # job of a lane that runs no path
 RECENT_EPISODES = 100  # of which most must not diverge
 FEW_DIVERGED = 10  # so many may always
 REFILL_SHARE = 0.2  # of the busy lanes, which end before others begin: to begin costs about as much as a step
 
 
 class PathSampler:
-    """Rolls out whole episodes.
+    """Rolls out whole paths.
 
-    Where the simulation diverges (`info["diverged"]`) an episode is cut before the broken step; one that has no step
+    Where the simulation diverges (`info["diverged"]`) a path is cut before the broken step; one that has no step
     left begins anew.
 
     Attributes:
-        num_diverged: how many episodes diverged since `seed`.
+        num_diverged: how many paths diverged since `seed`.
     """
 
     def __init__(self, env: LaneEnv, make_actor: Callable[[], Actor], *, record_terms: bool = False) -> None:
@@ -51,27 +51,27 @@ class PathSampler:
         self._diverged: deque[bool] = deque(maxlen=RECENT_EPISODES)
 
     def seed(self, env_seed: int) -> None:
-        """Seed the resets of the environment, starting no episode."""
+        """Seed the resets of the environment, starting no path."""
         self.num_diverged = 0
         self.env.reset(seed=env_seed, options={"reset_mask": np.zeros(self.env.num_envs, dtype=bool)})
 
     def run(
         self, start: Callable[[int], Start], generator: torch.Generator | None
     ) -> Iterator[tuple[IndexArray, Paths]]:
-        """Keep the lanes busy: where episodes end, others begin.
+        """Keep the lanes busy: where paths end, others begin.
 
         Args:
-            start: asked, at first and whenever some episodes ended and were yielded, for up to so many that begin
+            start: asked, at first and whenever some paths ended and were yielded, for up to so many that begin
                 now. It may give fewer, or none while others must end first; the run is over when none is left. As
                 many lanes are used as the first answer fills.
             generator: source of the exploration noise; None makes the policy deterministic.
 
         Yields:
-            The episodes that ended since the last ones, with their jobs. Until the run is over, torch keeps to one
+            The paths that ended since the last ones, with their jobs. Until the run is over, torch keeps to one
             thread.
 
         Raises:
-            RunError: an action, observation or reward is not finite, or most episodes diverge.
+            RunError: an action, observation or reward is not finite, or most paths diverge.
         """
         with one_torch_thread():
             new = start(self.env.num_envs)
@@ -87,24 +87,24 @@ class PathSampler:
                     lanes.begin(start(lanes.num_free))
 
     def _count_diverged(self, diverged: NDArray[np.bool_]) -> None:
-        """Take note of which of the episodes that just ended diverged, (episodes,).
+        """Take note of which of the paths that just ended diverged, (paths,).
 
         Raises:
             RunError: most of the last ones did.
         """
         self.num_diverged += int(diverged.sum())
         self._diverged.extend(diverged.tolist())
-        count, episodes = sum(self._diverged), len(self._diverged)
-        if diverged.any() and count > max(FEW_DIVERGED, episodes / 2):
+        count, paths = sum(self._diverged), len(self._diverged)
+        if diverged.any() and count > max(FEW_DIVERGED, paths / 2):
             raise RunError(
-                f"the simulation diverges: in {count} of the last {episodes} episodes its state was no longer finite;"
+                f"the simulation diverges: in {count} of the last {paths} episodes its state was no longer finite;"
                 " check the environment's dynamics, time step and range of actions"
             )
 
     def sample(
         self, tasks: IndexArray, z: Tensor, generator: torch.Generator | None
     ) -> Iterator[tuple[IndexArray, Paths]]:
-        """One episode for each entry of `tasks` (episodes,) with its `z` (episodes, latent), as they end."""
+        """One path for each entry of `tasks` (paths,) with its `z` (paths, latent), as they end."""
         begun = 0
 
         def start(num_lanes: int) -> Start:
@@ -128,7 +128,7 @@ class _Lanes:
         *,
         record_terms: bool,
     ) -> None:
-        """One lane for each episode of `first`, which begin; the environment's other lanes are left alone."""
+        """One lane for each path of `first`, which begin; the environment's other lanes are left alone."""
         lanes = len(first.job)
         self._env, self._generator = env, generator
         self._actor = actor
@@ -142,7 +142,7 @@ class _Lanes:
 
     @property
     def num_busy(self) -> int:
-        """How many lanes are within an episode."""
+        """How many lanes are within a path."""
         return int((self.job != FREE).sum())
 
     @property
@@ -151,7 +151,7 @@ class _Lanes:
         return len(self.job) - self.num_busy
 
     def begin(self, new: Start) -> None:
-        """Begin the episodes of `new` in the first free lanes."""
+        """Begin the paths of `new` in the first free lanes."""
         if not new.job.size:
             return
         lanes = np.flatnonzero(self.job == FREE)[: len(new.job)]
@@ -203,7 +203,7 @@ class _Lanes:
         return np.asarray(np.setdiff1d(lanes, empty))
 
     def take(self, lanes: IndexArray) -> Paths:
-        """The episodes that `lanes` have ended; the lanes are free then."""
+        """The paths that `lanes` have ended; the lanes are free then."""
         self.job[lanes] = FREE
         return self._log.paths(lanes, self._tasks[lanes], self._length[lanes], self._end[lanes])
 

@@ -1,4 +1,4 @@
-"""What travels between the parts: episodes, training batches, and environments many lanes wide."""
+"""What travels between the parts: paths (whole episodes), training batches, and environments many lanes wide."""
 
 from __future__ import annotations
 
@@ -37,41 +37,41 @@ class Dims(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """Some episodes, padded behind their ends to the longest of them: with zeros, but for the last observation.
+    """Some paths, padded behind their ends to the longest of them: with zeros, but for the last observation.
 
-    `terminal` is the environment's own termination, 0 where the time limit cut the episode. `sparse_reward` is
+    `terminal` is the environment's own termination, 0 where the time limit cut the path. `sparse_reward` is
     None where the environment gives none.
     """
 
-    task: IndexArray  # (episodes,)
-    length: IndexArray  # (episodes,) steps of each episode
-    obs: FloatArray  # (episodes, steps, obs_dim)
-    action: FloatArray  # (episodes, steps, action_dim)
-    reward: FloatArray  # (episodes, steps)
-    next_obs: FloatArray  # (episodes, steps, obs_dim)
-    terminal: FloatArray  # (episodes, steps)
-    sparse_reward: FloatArray | None  # (episodes, steps)
-    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (episodes, steps)
+    task: IndexArray  # (paths,)
+    length: IndexArray  # (paths,) steps of each path
+    obs: FloatArray  # (paths, steps, obs_dim)
+    action: FloatArray  # (paths, steps, action_dim)
+    reward: FloatArray  # (paths, steps)
+    next_obs: FloatArray  # (paths, steps, obs_dim)
+    terminal: FloatArray  # (paths, steps)
+    sparse_reward: FloatArray | None  # (paths, steps)
+    terms: Mapping[str, FloatArray] = MappingProxyType({})  # what else the environment tells, each (paths, steps)
 
     def valid(self) -> NDArray[np.bool_]:
-        """Which entries are steps and not padding, (episodes, steps)."""
+        """Which entries are steps and not padding, (paths, steps)."""
         return np.arange(self.reward.shape[1]) < self.length[:, None]
 
     def returns(self, sparse: bool) -> FloatArray:
-        """Undiscounted return of each episode, (episodes,)."""
+        """Undiscounted return of each path, (paths,)."""
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
         return np.where(self.valid(), reward, 0.0).sum(axis=1)
 
     def context(self, *, use_next_obs: bool, sparse: bool) -> FloatArray:
-        """What the encoder reads of each step: obs, action, reward (, next_obs), (episodes, steps, context_dim)."""
+        """What the encoder reads of each step: obs, action, reward (, next_obs), (paths, steps, context_dim)."""
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
         columns = {**self._asdict(), "reward": reward[..., None]}
         return np.concatenate([columns[name] for name in context_columns(use_next_obs)], axis=-1)
 
     def rows(self, rows: IndexArray) -> Paths:
-        """The episodes of `rows`, in that order."""
+        """The paths of `rows`, in that order."""
         if np.array_equal(rows, np.arange(len(self.length))):
             return self
         fields = {name: value[rows] for name, value in self._asdict().items() if isinstance(value, np.ndarray)}
@@ -79,7 +79,7 @@ class Paths(NamedTuple):
 
 
 def join_paths(pieces: Sequence[Paths]) -> Paths:
-    """The episodes of all pieces, one after the other, padded to the longest piece.
+    """The paths of all pieces, one after the other, padded to the longest piece.
 
     A term that a piece does not know is 0 in it: the environment had not told it yet.
     """
@@ -120,11 +120,11 @@ class Batch(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Episodes that begin together."""
+    """Paths that begin together."""
 
-    job: IndexArray  # (episodes,) what each is for; the sampler hands it back with the episode
-    tasks: IndexArray  # (episodes,)
-    z: Tensor  # (episodes, latent)
+    job: IndexArray  # (paths,) what each is for; the sampler hands it back with the path
+    tasks: IndexArray  # (paths,)
+    z: Tensor  # (paths, latent)
 
 
 def is_term(name: str) -> bool:
@@ -154,7 +154,7 @@ class LaneEnv(Protocol):
         """Put `lanes` into the tasks `indices`."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
-        """Start episodes in the lanes of `options["reset_mask"]`; `seed` seeds the generator first."""
+        """Start paths in the lanes of `options["reset_mask"]`; `seed` seeds the generator first."""
 
     def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Act in all live lanes: observations, rewards, terminations, truncations, infos."""

@@ -35,7 +35,7 @@ def add(buffer, task, number, length):
 
 
 def draw(buffer, tasks, num, rng):
-    return buffer.sample_context(torch.tensor(tasks), num, rng, use_next_obs=False, sparse=False, trajectories=True)
+    return buffer.sample_context(torch.tensor(tasks), num, rng, use_next_obs=False, sparse=False, whole_paths=True)
 
 
 def episodes_of(sequence):
