@@ -297,6 +297,26 @@ def test_a_full_disk_is_said_and_what_was_complete_stays(start, monkeypatch):
     assert len(rows(folder)) == 3
 
 
+def test_a_run_whose_gpu_is_lost_ends_in_one_line_and_goes_on_elsewhere(start, monkeypatch):
+    whole, expected = start(name="whole")
+    assert whole.exit_code == 0
+    looks = iter(range(12))
+
+    def lose(self):
+        if next(looks, None) is None:
+            raise RuntimeError("CUDA error: device-side assert triggered\nCompile with TORCH_USE_CUDA_DSA")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopSignal, "check", lose)
+        lost, folder = start()
+    assert lost.exit_code == 1
+    assert len(lost.stderr.splitlines()) == 1
+    assert "device-side assert" in lost.stderr
+    assert f"--resume {folder}" in lost.stderr
+    assert resume(folder, "--cpu").exit_code == 0
+    assert rows(folder) == rows(expected)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path):
     """SIGKILL, twice, and the csv is that of a run nobody killed."""

@@ -94,6 +94,7 @@ def _run(
     from rlkit.launchers.film import film_iteration
     from rlkit.runs.logger import RunLogger, has_finished
     from rlkit.runs.saving import RunSaver
+    from rlkit.torch.pytorch_util import gpu_failure
     from rlkit.torch.sac.weights import save_weights
     from rlkit.viz.pictures import evaluation_pictures
     from rlkit.viz.report import write_report
@@ -141,6 +142,14 @@ def _run(
             step = algorithm.progress.train_steps + 1
             iteration = algorithm.progress.iterations + 1
             raise RunError(f"iteration {iteration}, gradient step {step}: {error}; its batch is in {dump}") from None
+        except RuntimeError as error:
+            failure = gpu_failure(error)
+            if failure is None:
+                raise
+            how = f"go on from the last checkpoint, on another device with --cpu or --gpu ID: --resume {folder}"
+            if not util.checkpoint_interval:
+                how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
+            raise RunError(f"the GPU failed ({failure}); {how}") from None
     display.summary(folder)
     for picture in write_report(folder) if util.plots else ():
         display.say(f"plot    {picture}")

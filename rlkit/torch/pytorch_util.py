@@ -15,6 +15,8 @@ FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, wit
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
 KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESHOLD
 KEPT_HEAP_BYTES = 256 * 2**20
+GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "device-side assert")
+"""What torch writes of a GPU that gave way; nothing can be read from it any more."""
 
 
 def tune_cpu(num_threads: int, num_cpus: int) -> None:
@@ -88,9 +90,17 @@ def choose_device(use_gpu: bool, gpu_id: int, say: Callable[[str], None]) -> tor
     return torch.device("cuda", gpu_id)
 
 
+def gpu_failure(error: RuntimeError) -> str | None:
+    """What is said of a GPU that is lost or has failed; None of any other error, out of memory among them."""
+    text = str(error)
+    if "out of memory" in text or not any(mark in text for mark in GPU_ERRORS):
+        return None
+    return text.splitlines()[0]
+
+
 @contextmanager
 def explain_memory() -> Iterator[None]:
-    """Turn running out of memory into one line.
+    """Turn running out of memory, or a GPU that fails, into one line.
 
     Raises:
         RunError: what to lower.
@@ -98,6 +108,8 @@ def explain_memory() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and (failure := gpu_failure(error)):
+            raise RunError(f"the GPU failed ({failure})") from None
         text = str(error).splitlines()[0] if str(error) else "no memory left"
         if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "memory" not in text:
             raise

@@ -19,6 +19,24 @@ def test_an_allocation_that_cannot_be_is_explained():
         torch.empty(2**60)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be reported later",
+        "CUDA error: device-side assert triggered\nCompile with TORCH_USE_CUDA_DSA",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    ],
+)
+def test_a_gpu_that_fails_is_no_lack_of_memory(text):
+    with pytest.raises(RunError, match=r"^the GPU failed \(.*\)$"), explain_memory():
+        raise RuntimeError(text)
+
+
+def test_a_gpu_without_memory_is_told_so_whoever_says_it():
+    with pytest.raises(RunError, match="out of memory.*lower"), explain_memory():
+        raise RuntimeError("CUDA error: out of memory")
+
+
 def test_other_errors_are_left_alone():
     with pytest.raises(RuntimeError, match="shape"), explain_memory():
         raise RuntimeError("shape mismatch")

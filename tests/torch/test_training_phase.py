@@ -92,6 +92,19 @@ def test_a_phase_goes_on_in_its_middle():
         assert torch.equal(weights(second)[name], value), name
 
 
+def test_a_phase_that_began_on_a_gpu_goes_on_with_a_stream_of_its_own():
+    """A GPU's generator has a state of 16 bytes that the CPU's cannot take, and the other way round."""
+    first, _ = make_step()
+    first.start(3)
+    first.run(2, lambda: None)
+    arrays = {**first.arrays(), "generator": np.arange(16, dtype=np.uint8)}
+    resumed = [make_step()[0] for _ in range(2)]
+    for step in resumed:
+        step.restore_arrays(arrays)
+        step.run(2, lambda: None)
+    assert resumed[0].statistics() == resumed[1].statistics()
+
+
 def test_a_state_of_other_networks_is_refused():
     step, _ = make_step()
     arrays = step.arrays()

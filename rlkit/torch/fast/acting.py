@@ -55,10 +55,11 @@ class ActingPolicy:
                 hidden = small_product(hidden, weight).relu_()
             if generator is None:
                 return np.tanh(small_product(hidden, self._mean_weight).cpu().numpy())
-            heads: FloatArray = small_product(hidden, self._heads_weight).cpu().numpy()
-            noise = torch.randn(len(obs), actions, generator=generator, device=device).cpu().numpy()
-            std = np.exp(np.minimum(np.maximum(heads[:, actions:], LOG_STD_MIN), LOG_STD_MAX))
-            return np.tanh(heads[:, :actions] + std * noise)
+            heads = small_product(hidden, self._heads_weight)
+            noise = torch.randn(len(obs), actions, generator=generator, device=device)
+            both: FloatArray = torch.cat([heads, noise], dim=1).cpu().numpy()  # each way to the host is a wait
+            mean, log_std, drawn = both[:, :actions], both[:, actions : 2 * actions], both[:, 2 * actions :]
+            return np.tanh(mean + np.exp(np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)) * drawn)
 
         return act
 

@@ -62,8 +62,9 @@ class GraphedCall:
         current.wait_stream(self._stream)
 
     def _capture(self) -> None:
-        """Record the call; nothing is computed by this."""
+        """Record the call; nothing is computed by this, nor drawn where it fails."""
         self._graph = None  # gives the memory of the last capture back
+        before = self._generator.clone_state()  # a capture that breaks off leaves the generator in its hands
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
         try:
@@ -72,6 +73,7 @@ class GraphedCall:
         except RuntimeError as error:
             LOGGER.warning("the gradient step cannot be captured as a CUDA graph, it runs without: %s", error)
             self._possible = False
+            self._generator.graphsafe_set_state(before)
             return
         self._graph = graph
         self._captured_version = self._version()

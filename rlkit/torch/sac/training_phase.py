@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
@@ -120,9 +121,16 @@ class TrainingPhase:
         self.trainer.restore(state)
         if "generator" not in state:
             raise RunError("the saved state lacks the random generator")
-        self._generator.set_state(state["generator"])
+        self._restore_stream(state["generator"])
         if "sums" in state:
             self._sums = state["sums"].to(self._one.device)
+
+    def _restore_stream(self, saved: Tensor) -> None:
+        """Go on with the random stream; one of another kind of device makes the seed of a stream of this one."""
+        if saved.shape == self._generator.get_state().shape:
+            self._generator.set_state(saved)
+        else:
+            self._generator.manual_seed(zlib.crc32(saved.numpy().tobytes()))
 
     def _check(self) -> None:
         """Stop where a sum of losses is not finite any more."""
