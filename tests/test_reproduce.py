@@ -301,6 +301,7 @@ def moved(project, **which):
     folder.parent.mkdir()
     plan.run.folder.rename(folder)
     config = json.loads((folder / "variant.json").read_text())
+    config["algo_params"]["num_itrs_per_eval"] = 2
     config["util_params"] |= {"num_threads": 2, "plots": True, "base_log_dir": "elsewhere"}
     (folder / "variant.json").write_text(json.dumps(config))
     return plan, folder

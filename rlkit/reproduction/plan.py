@@ -18,6 +18,7 @@ from rlkit.runs.folder import VARIANT_FILE
 from rlkit.util.errors import UserError
 
 PROGRESS_FILE, MACHINE_FILE = "progress.csv", "machine.json"  # of kept results, beside variant.json
+MAY_DIFFER = (*MAY_CHANGE_ON_RESUME, "algo_params.num_itrs_per_eval")  # between runs of one experiment
 CHANGES_RESULTS = "util_params.precision"  # alone among the settings of how a run is carried out
 STEP_SECONDS, STEP_ROWS, STEP_WIDTH = 0.083, 16 * 256, 300  # a gradient step on two CPU cores: docs/performance.md
 LEAST_STEP_SECONDS = 0.006  # of the smallest one
@@ -82,7 +83,7 @@ class Plan(NamedTuple):
 
 def _matters(key: str) -> bool:
     """Whether runs of one experiment must have the same value of a setting."""
-    return key == CHANGES_RESULTS or not (key in MAY_CHANGE_ON_RESUME or key.startswith("util_params."))
+    return key == CHANGES_RESULTS or not (key in MAY_DIFFER or key.startswith("util_params."))
 
 
 def plan_run(experiment: Experiment, arm: Arm, seed: int, places: Places, settings: tuple[str, ...] = ()) -> Plan:
