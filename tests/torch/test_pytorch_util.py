@@ -15,7 +15,7 @@ def test_running_out_of_memory_names_what_to_lower(error):
 
 
 def test_an_allocation_that_cannot_be_is_explained():
-    with pytest.raises(RunError, match="out of memory"), explain_memory():
+    with pytest.raises(RunError, match=r"out of memory"), explain_memory():
         torch.empty(2**60)
 
 
@@ -33,7 +33,7 @@ def test_a_gpu_that_fails_is_no_lack_of_memory(text):
 
 
 def test_a_gpu_without_memory_is_told_so_whoever_says_it():
-    with pytest.raises(RunError, match="out of memory.*lower"), explain_memory():
+    with pytest.raises(RunError, match=r"out of memory.*lower"), explain_memory():
         raise RuntimeError("CUDA error: out of memory")
 
 
