@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+MAX_JSON_BYTES = 1 << 26  # of a file that is no run's, at the latest
 
 
 def user_path(path: str | Path) -> Path:
@@ -37,10 +41,28 @@ def write_json(path: Path, value: Any) -> None:
         file.write((json.dumps(value, indent=2) + "\n").encode())
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that a stranger may have put there: a regular one, itself or by a link within its own folder.
+
+    Raises:
+        OSError: there is none; nobody waits for the other end of a FIFO.
+    """
+    target = os.path.realpath(path)
+    if not target.startswith(os.path.join(os.path.realpath(path.parent), "")):
+        raise OSError(errno.EPERM, "a link to a file outside the folder", str(path))
+    handle = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
 def read_json(path: Path) -> Any:
-    """A JSON file's content; None where it is missing, half written or not JSON."""
+    """A JSON file's content; None where it is missing, half written, not JSON or beyond MAX_JSON_BYTES."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            content = file.read(MAX_JSON_BYTES + 1)
+        return json.loads(content) if len(content) <= MAX_JSON_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.util.files import read_json
+from rlkit.util.files import open_regular, read_json
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Task = Mapping[str, Any]
 EVALUATION, TASKS = "evaluation.npz", "tasks.json"
+MAX_BYTES = 1 << 30  # of unpacked arrays
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,26 @@ class Evaluation:
 def read_evaluation(folder: Path) -> Evaluation | None:
     """The evaluation saved in an experiment folder; None where it is missing, half written or of another form."""
     try:
-        with np.load(folder / EVALUATION, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open_regular(folder / EVALUATION) as file:
+            with zipfile.ZipFile(file) as archive:
+                if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                    return None
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in saved.files}
         return make_evaluation(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
+
+
+def unreadable_files(folder: Path) -> list[str]:
+    """What is there of evaluation.npz and tasks.json and cannot be used, one line each."""
+    missing = {EVALUATION: read_evaluation(folder) is None, TASKS: not read_tasks(folder)}
+    return [
+        f"{name}: damaged, or no such file at all"
+        for name, is_missing in missing.items()
+        if is_missing and os.path.lexists(folder / name)
+    ]
 
 
 def make_evaluation(arrays: Mapping[str, npt.NDArray[Any]]) -> Evaluation:
@@ -73,6 +91,7 @@ def make_evaluation(arrays: Mapping[str, npt.NDArray[Any]]) -> Evaluation:
         KeyError: no `tasks` or no `returns`.
         ValueError: they do not belong together.
     """
+    arrays = {name: values for name, values in arrays.items() if np.asarray(values).dtype.kind in "biuf"}
     tasks = np.asarray(arrays["tasks"]).astype(np.int64)
     returns = np.asarray(arrays["returns"]).astype(np.float64)
     if returns.ndim != 2 or tasks.shape != returns.shape[:1] or returns.size == 0:
@@ -80,7 +99,7 @@ def make_evaluation(arrays: Mapping[str, npt.NDArray[Any]]) -> Evaluation:
     observations = arrays.get("observations")
     if observations is not None and (observations.ndim != 4 or observations.shape[:2] != returns.shape):
         observations = None
-    if observations is not None and observations.shape[-1] != 2:
+    if observations is not None and (observations.shape[-1] != 2 or observations.shape[2] == 0):
         observations = None
     belief = {}
     for name in ("z_mean", "z_var"):
@@ -146,6 +165,6 @@ def _as_array(values: list[Any]) -> FloatArray | None:
     """A (tasks,) or (tasks, n) array of finite numbers; None if the values are anything else."""
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return array if array.ndim in (1, 2) and array.size and np.isfinite(array).all() else None

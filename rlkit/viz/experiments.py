@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from rlkit.viz.progress import ProgressFile
 PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
 MARKERS = (PROGRESS, VARIANT)
 """A folder that holds one of these is an experiment."""
+MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
+MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
 SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
 STATES = ("running", "silent", "finished", "failed", "interrupted", "unknown")
 
@@ -45,7 +48,7 @@ class Experiment:
     def __init__(self, path: Path, name: str | None = None, eager: Sequence[str] = ()) -> None:
         """A folder, what to call it, and the columns that will surely be asked for."""
         self.path = path
-        self.name = name or path.name
+        self.name = printable(name or path.name)
         self.progress = ProgressFile(path / PROGRESS, eager)
         self.config: Config = {}
         self.status = Status()
@@ -77,7 +80,7 @@ class Experiment:
     @property
     def env_name(self) -> str:
         """The task family, or the parent folder's name where there is no config."""
-        return str(self.config.get("env_name", self.path.parent.name or "unknown"))
+        return str(self.config.get("env_name", printable(self.path.parent.name) or "unknown"))
 
     @property
     def problems(self) -> list[str]:
@@ -152,12 +155,15 @@ def walk_experiments(root: Path) -> Iterator[Path]:
 
 def read_config(path: Path) -> tuple[Config, str]:
     """The settings of a variant.json by dotted key, and what was wrong with it ("" if nothing)."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}, f"no {path.name}"
     tree = read_json(path)
     if not isinstance(tree, dict):
         return {}, f"{path.name}: not a JSON object"
-    return flatten(tree), ""
+    try:
+        return flatten(tree), ""
+    except RecursionError:
+        return {}, f"{path.name}: nested too deeply"
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Config:
@@ -165,11 +171,28 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Config:
     flat: Config = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{printable(key)}."))
         else:
-            plain = value is None or isinstance(value, bool | int | float | str)
-            flat[f"{prefix}{key}"] = value if plain else json.dumps(value)
+            flat[f"{prefix}{printable(key)}"] = _plain(value)
     return flat
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and abs(value) < MAX_NUMBER:
+        return value
+    return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def printable(text: str) -> str:
+    """A text that any page, picture and terminal can show on one line: control characters and what is not UTF-8
+    are spelled out; of a very long one, the beginning and a checksum by which it still differs from others.
+    """
+    if len(text) > MAX_TEXT:
+        checksum = zlib.crc32(text.encode("utf-8", "backslashreplace"))
+        text = f"{text[:SHOWN_OF_LONG]}... ({len(text)} characters, {checksum:08x})"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _as_float(value: Any, default: float) -> float:

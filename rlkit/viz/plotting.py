@@ -12,6 +12,7 @@ from rlkit.util.errors import UserError
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
+from rlkit.viz.evaluation import unreadable_files
 from rlkit.viz.experiments import Experiment, find_experiments
 from rlkit.viz.report import write_report
 
@@ -42,7 +43,7 @@ def read_runs(paths: Sequence[Path]) -> list[Experiment]:
     for experiment in experiments:
         experiment.refresh()
         for problem in experiment.problems:
-            click.echo(f"note: {experiment.path}: {problem}", err=True)
+            click.echo(f"note: {click.format_filename(experiment.path)}: {problem}", err=True)
     with_rows = [experiment for experiment in experiments if experiment.progress.num_rows]
     if not with_rows:
         raise UserError(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
@@ -67,8 +68,10 @@ def write_reports(experiments: Sequence[Experiment], paths: Sequence[Path]) -> N
     if not experiments:
         raise UserError(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
     for experiment in experiments:
+        for problem in unreadable_files(experiment.path):
+            click.echo(f"note: {click.format_filename(experiment.path)}: {problem}", err=True)
         pictures = write_report(experiment.path)
         for picture in pictures:
-            click.echo(picture)
+            click.echo(click.format_filename(picture))
         if not pictures:
-            click.echo(f"note: {experiment.path}: nothing to draw yet", err=True)
+            click.echo(f"note: {click.format_filename(experiment.path)}: nothing to draw yet", err=True)

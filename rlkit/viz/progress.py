@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.util.files import open_regular
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 COMMA, NEWLINE, QUOTE = ord(","), ord("\n"), ord('"')
@@ -90,7 +92,7 @@ class ProgressFile:
 
     def _reread(self) -> bytes:
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(self._start)
                 return file.read(self._stop - self._start)
         except OSError:
@@ -98,7 +100,7 @@ class ProgressFile:
 
     def _read_new_rows(self) -> bool:
         """Read from the last known line on; False where the bytes before it are not those seen before."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             file.seek(self._stop - len(self._fingerprint))
             if file.read(len(self._fingerprint)) != self._fingerprint:
                 return False

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from flask import Flask, Response, abort, send_file
 
+from rlkit.viz.experiments import printable
+
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 VIDEOS = (".mp4", ".webm")
 SERVED = (*PICTURES, *VIDEOS, ".pdf", ".csv")
@@ -50,7 +52,7 @@ def allowed_path(root: Path, relative: str) -> Path | None:
 def media_below(folder: Path, root: Path) -> list[tuple[str, str]]:
     """(name within the folder, url) of an experiment's pictures and videos."""
     return [
-        (path.relative_to(folder).as_posix(), URL_PREFIX + quote(path.relative_to(root).as_posix()))
+        (printable(path.relative_to(folder).as_posix()), URL_PREFIX + quote(os.fsencode(path.relative_to(root))))
         for path in sorted(_media(folder))
     ][:MAX_FILES_LISTED]
 
