@@ -77,11 +77,10 @@ def observation_size(env: Any) -> int:
     Raises:
         ValueError: it is not made of numbers alone.
     """
-    shape = getattr(getattr(env, "observation_space", None), "shape", None)
+    space = getattr(env, "observation_space", None)
+    shape = getattr(space, "shape", None)
     if not shape:
-        raise ValueError(
-            f"{title(env)}: observation_space must be a box of numbers, got {_shown(env.observation_space)}"
-        )
+        raise ValueError(f"{title(env)}: observation_space must be a box of numbers, got {_shown(space)}")
     return int(np.prod(shape))
 
 

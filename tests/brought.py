@@ -154,3 +154,15 @@ class Boundless(Field):
     """Takes any action."""
 
     action_space = Box(-np.inf, np.inf, (1,), np.float32)
+
+
+class Reaching(Field):
+    """Tells of a success in the step alone that is within `width` of the task."""
+
+    def __init__(self, n_tasks=2, width=0.01):
+        super().__init__(n_tasks)
+        self.width = width
+
+    def outcome(self):
+        *outcome, _ = super().outcome()
+        return *outcome, {"success": True} if abs(self.at - self.goal) < self.width else {}

@@ -92,6 +92,7 @@ def test_a_key_that_comes_late_makes_a_column_and_counts_0_before(config, tmp_pa
 def test_a_sparse_reward_may_be_given_only_where_it_is_not_zero(config, tmp_path):
     result = launch(config("LateKeys"), "--name", "run", "--set", "algo_params.sparse_rewards=true")
     assert result.exit_code == 0, result.output
+    assert "brought:LateKeys: a first step gave no sparse_reward; where it is missing it counts 0" in result.output
     returns = [float(row["AverageReturn"]) for row in rows_of(tmp_path / "output/brought.LateKeys/run")]
     assert returns[0] == 0
     assert returns[-1] == 1
@@ -201,3 +202,18 @@ def test_a_damaged_range_of_actions_is_refused(config, tmp_path, saved):
         load_experiment(path.parent)
     path.unlink()
     assert load_experiment(path.parent).action_space == Box(-1, 1, (1,))  # as runs from before it was saved
+
+
+def test_a_run_that_was_killed_behind_a_new_column_goes_on_with_the_same_bytes(config, tmp_path):
+    result = launch(config("Reaching", width=0.2), "--name", "run", "--set", "util_params.keep_checkpoints=100")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "output/brought.Reaching/run"
+    whole = without_times(folder)
+    assert [float(row["Test success"]) > 0 for row in whole] == [False] * 5 + [True]
+    for iterations in (5, 3, 1):  # complete ones, as the newest checkpoint has it
+        for path in (folder / "checkpoints").iterdir():
+            if int(path.stem) > iterations + 1:  # the first one is of before the first iteration
+                path.unlink()
+        result = launch("--resume", folder)
+        assert result.exit_code == 0, result.output
+        assert without_times(folder) == whole

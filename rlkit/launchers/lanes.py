@@ -44,6 +44,7 @@ def make_lanes(config: Config, *, tasks: list[Task] | None = None, **changes: An
         if native:
             raise UserError(f"algo_params.sparse_rewards: must be false, {name} gives no sparse reward, got true")
         env.has_sparse_reward = True  # others may name it only in the step that has it
+        env.notes = [*env.notes, f"{name}: a first step gave no sparse_reward; where it is missing it counts 0"]
     return env
 
 

@@ -268,6 +268,12 @@ def test_refused_classes(build):
 
     with pytest.raises(ValueError, match="Discrete: action_space must be a box of numbers, got 3"):
         build_registered(build, Discrete)
+
+    class Unseeing(Modern):
+        observation_space = spaces.Dict({"at": Box(-1, 1, (1,))})
+
+    with pytest.raises(ValueError, match="Unseeing: observation_space must be a box of numbers, got Dict"):
+        build_registered(build, Unseeing)
     with pytest.raises(ValueError, match="Taskless has no tasks"):
         build_registered(build, Taskless)
     with pytest.raises(ValueError, match="an environment is a class, got 5"):

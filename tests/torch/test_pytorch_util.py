@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rlkit.torch.pytorch_util import choose_device, explain_memory, use_fast_float32_products
+from rlkit.torch.pytorch_util import choose_device, explain_memory, tune_cpu, use_fast_float32_products
 from rlkit.util.errors import RunError, UserError
 
 
@@ -55,3 +55,14 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     assert choose_device(True, 1, print) == torch.device("cuda", 1)
     with pytest.raises(UserError, match=r"gpu_id.*0\.\.1, got 2"):
         choose_device(True, 2, print)
+
+
+@pytest.mark.parametrize(("asked", "cpus", "taken"), [(0, 1, 1), (0, 64, 2), (3, 1, 3)])
+def test_threads_keep_to_the_cpus_unless_they_are_asked_for(asked, cpus, taken):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        tune_cpu(asked, cpus)
+        assert torch.get_num_threads() == taken
+    finally:
+        torch.set_num_threads(before)
