@@ -23,7 +23,7 @@ Arrays = Mapping[str, np.ndarray]
 class Checkpoint(NamedTuple):
     """One saved state."""
 
-    arrays: Arrays  # weights, optimizers, the training step's sums and generator, by dotted name
+    arrays: Arrays  # weights, optimizers, the training phase's sums and generator, by dotted name
     state: Mapping[str, Any]  # counters and places, as JSON holds them
 
 

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from rlkit.core.rl_algorithm import MetaRLAlgorithm, Progress
+from rlkit.data_management.experience import Experience
 from rlkit.data_management.journal import Mark
 from rlkit.runs.checkpoint import JOURNAL_FILE, Checkpoint, CheckpointStore
 from rlkit.runs.logger import Place
+from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError, UserError
 
 
-class Restorable(Protocol):
-    """A part with arrays to keep."""
-
-    def arrays(self) -> Mapping[str, np.ndarray]:
-        """Everything to keep, by name."""
-
-    def restore_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from it."""
-
-
-class Refillable(Protocol):
-    """Buffers with a journal."""
-
-    def begin_journal(self, path: Path) -> None:
-        """Journal what follows in a new file."""
-
-    def resume_journal(self, path: Path, mark: Mark) -> None:
-        """Fill from a journal, and go on with it."""
-
-
 class RunSaver:
-    """Saves and restores algorithm, training step and buffers of one run."""
+    """Saves and restores algorithm, training phase and buffers of one run."""
 
     def __init__(
-        self, folder: Path, keep: int, *, algorithm: MetaRLAlgorithm, training: Restorable, experience: Refillable
+        self, folder: Path, keep: int, *, algorithm: MetaRLAlgorithm, training: TrainingPhase, experience: Experience
     ) -> None:
         """Checkpoints go below `folder`, the newest `keep` of them stay."""
         self._folder = folder

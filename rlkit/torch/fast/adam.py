@@ -17,7 +17,7 @@ Rates = Sequence[tuple[nn.Module, float]]
 class Adam:
     """torch.optim.Adam's fused kernel on lists that are put together once (Kingma & Ba 2015, algorithm 1).
 
-    For small networks torch.optim's way to that kernel takes five times as long as the kernel. The results are the
+    For small networks torch.optim's way to that kernel takes several times as long as the kernel. The results are the
     same to the bit. All weights share one count of steps, which lies on their device: a step can be captured.
 
     Attributes:
