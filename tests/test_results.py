@@ -129,3 +129,11 @@ def test_lengths_are_those_that_issue_and_reference_name(experiments, places):
     }
     expected = {"quickstart": 30, "point-robot": 20, "cheetah-dir": 50, "cheetah-vel": 110, "ant-dir": 400}
     assert {name: iterations[name] for name in expected} == expected
+
+
+def test_every_domain_has_a_row_finished_or_not():
+    table = PAGE.read_text().split("| domain | target |")[1].split("\n\n")[0]
+    rows = {line.split("|")[1].split()[0]: line for line in table.splitlines()[2:]}
+    configs = {path.stem for path in (ROOT / "configs").glob("*.json") if "-small" not in path.stem}
+    assert set(rows) == configs - {"debug", "quickstart", "point-robot", "metaworld-ml1-reach"}
+    assert all("**" in line or "no finished run" in line for line in rows.values())
