@@ -19,7 +19,7 @@ import click
 import numpy as np
 import torch
 
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import RunError, UserError
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +63,7 @@ ITERATIONS = 2
 @click.argument("old")
 @click.argument("new", default=str(ROOT))
 @click.option("--case", "cases", multiple=True, type=click.Choice(list(CASES)), help="Only this one; repeatable.")
-@click.option("--work", type=click.Path(path_type=Path), help="Keep OLD's whole runs here, and take what is there.")
+@click.option("--work", type=UserPath(), help="Keep OLD's whole runs here, and take what is there.")
 def main(old: str, new: str, cases: tuple[str, ...], work: Path | None) -> int:
     """Compare; exit code 1 where a number differs."""
     with tempfile.TemporaryDirectory() as temporary:
