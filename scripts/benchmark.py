@@ -1,6 +1,6 @@
 """Measure each part of the loop beside its limit on this machine, in one run: a ratio of 1.0 is the limit.
 
-Without SECTIONS all but `scaling`.
+Without SECTIONS all but `scaling`, `gpu` and `graph`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ ENV_CONFIGS = (*PHYSICS_CONFIGS, "cheetah-dir", "ant-goal", "hopper-rand-params"
 LANES = (30,)
 SECONDS_PER_CASE = 8.0
 PRINTED_WIDTH = 150  # where there is no terminal
-SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling")
-USUAL_SECTIONS = SECTIONS[:-1]  # how cost scales is measured when asked for
+SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling", "gpu", "graph")
+USUAL_SECTIONS = SECTIONS[:-3]  # how cost scales, and what a GPU adds, is measured when asked for
+GPU_CONFIGS = ("cheetah-vel", "sparse-point-robot", "humanoid-dir")
 Cases = Iterator[tuple[str, "Case"]]
 
 
@@ -105,11 +106,16 @@ def _machine(device: torch.device) -> str:
 def _measure(
     section: str, config_path: Path | None, device: torch.device, seconds: float, lane_counts: tuple[int, ...]
 ) -> Cases:
-    from benchmarks import env_overhead, iteration, memory, sampling, scaling, update
+    from benchmarks import env_overhead, gpu, iteration, memory, sampling, scaling, update
 
     if section == "update":
         small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
         return update.measure(_configs(UPDATE_CONFIGS, config_path) | small, device, seconds)
+    if section == "gpu":
+        small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
+        return gpu.measure(_configs(GPU_CONFIGS, config_path) | small, device, seconds)
+    if section == "graph":
+        return gpu.compare(_configs(GPU_CONFIGS, config_path), device)
     if section in ("collect", "evaluate"):
         return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, lane_counts, device, seconds)
     if section == "envs":

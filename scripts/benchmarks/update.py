@@ -63,10 +63,10 @@ def measure(
 
 
 def _run(phase: TrainingPhase) -> None:
-    phase.run(1 if phase.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, _nothing)
+    phase.run(1 if phase.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, do_nothing)
 
 
-def _nothing() -> None:
+def do_nothing() -> None:
     """After each step: nothing to do."""
 
 
@@ -87,9 +87,13 @@ def _case(timings: Timings, name: str, limit: str, note: str, device: torch.devi
     return Case(value, bound, "ms", note, timings.ratio(name, limit) / steps)
 
 
-def build_phase(config: Config, dims: Dims, device: torch.device, precision: str = "float32") -> TrainingPhase:
-    """A training phase as the launcher builds it, on random data."""
+def build_phase(
+    config: Config, dims: Dims, device: torch.device, precision: str = "float32", mode: str = "graph"
+) -> TrainingPhase:
+    """A training phase as the launcher builds it, on random data; `mode` is "eager", "graph" or "compile"."""
     trainer = build_pearl(config, dims, device, torch.Generator().manual_seed(0))
+    if mode == "compile":
+        trainer.compile()
     algo, tasks = config.algo_params, np.arange(config.n_train_tasks)
     replay, recent = (
         MultiTaskReplayBuffer(
@@ -105,7 +109,16 @@ def build_phase(config: Config, dims: Dims, device: torch.device, precision: str
     for buffer in (replay, recent):
         buffer.add(random_paths(tasks, *dims))
     generator = torch.Generator(device).manual_seed(0)
-    return TrainingPhase(trainer, replay, ContextSampler(recent, algo), tasks, algo, generator, precision=precision)
+    return TrainingPhase(
+        trainer,
+        replay,
+        ContextSampler(recent, algo),
+        tasks,
+        algo,
+        generator,
+        precision=precision,
+        use_graph=mode != "eager",
+    )
 
 
 def random_paths(tasks: np.ndarray, obs_dim: int, action_dim: int) -> Paths:
