@@ -7,6 +7,7 @@ import pytest
 import torch
 from device_watch import DeviceWatch
 from fakes import make_paths
+from torch.overrides import TorchFunctionMode
 
 from rlkit.config.rules import make_config
 from rlkit.launchers.build import build
@@ -140,8 +141,48 @@ def test_a_wait_put_in_on_purpose_is_found(fault):
     assert faults_of(training, "cpu", num_steps=1)
 
 
+def test_an_array_put_in_on_purpose_is_found_on_the_cpu_too():
+    trainer, training = training_of("cpu")
+    plant(trainer, ELSEWHERE["from_numpy"])
+    assert faults_of(training, "cpu", num_steps=1) == ["from_numpy makes a tensor on the CPU"]
+
+
 @pytest.mark.parametrize("fault", ELSEWHERE)
 def test_a_tensor_elsewhere_put_in_on_purpose_is_found(meta, fault):
     trainer, training = training_of(meta)
     plant(trainer, ELSEWHERE[fault])
     assert faults_of(training, meta, num_steps=1)
+
+
+UP = {torch.as_tensor: "as_tensor", torch.tensor: "tensor"}
+DOWN = {torch.Tensor.numpy: "numpy", torch.Tensor.tolist: "tolist", torch.Tensor.item: "item"}
+
+
+class Transfers(TorchFunctionMode):
+    """The calls that take numbers from the host to the device, and back."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = [], []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in UP:
+            self.up.append(UP[func])
+        if func in DOWN:
+            self.down.append(DOWN[func])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("explores", [True, False])
+def test_a_policy_call_takes_one_way_up_and_one_down(monkeypatch, explores):
+    trainer, _ = training_of("cpu")
+    agent, lanes = trainer.agent, 4
+    generator = torch.Generator().manual_seed(0)
+    act = agent.actor()(torch.zeros(lanes, agent.latent_size), generator if explores else None)
+    from_numpy = torch.from_numpy
+    with Transfers() as transfers:
+        monkeypatch.setattr(torch, "from_numpy", lambda array: transfers.up.append("from_numpy") or from_numpy(array))
+        for _ in range(3):
+            act(np.zeros((lanes, 2), dtype=np.float32))
+    assert transfers.up == ["from_numpy"] * 3  # the observations
+    assert transfers.down == ["numpy"] * 3  # the actions, with what explores

@@ -10,6 +10,7 @@ from rlkit.torch.sac.pearl import Noise
 from rlkit.util.records import Batch
 
 NUM_STEPS = 2
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 
 def load(path):
@@ -17,7 +18,7 @@ def load(path):
         return {key: data[key] for key in data.files}
 
 
-def golden_trainer(golden):
+def golden_trainer(golden, device="cpu"):
     settings = {
         key.removeprefix("config/"): value.item() for key, value in golden.items() if key.startswith("config/")
     }
@@ -25,7 +26,7 @@ def golden_trainer(golden):
     names = AlgoParams.model_fields.keys() & settings.keys()
     algo = {name: settings[name] for name in names} | dict.fromkeys(("policy_lr", "qf_lr", "vf_lr", "context_lr"), lr)
     sizes = {name: settings[name] for name in ("latent_size", "net_size", "encoder_size")}
-    return make_trainer(settings["obs_dim"], settings["action_dim"], **sizes, **algo)
+    return make_trainer(settings["obs_dim"], settings["action_dim"], **sizes, device=device, **algo)
 
 
 def weights_of(golden, prefix):
@@ -37,10 +38,11 @@ def weights_of(golden, prefix):
     return nets
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("case", ["update_default", "update_next_obs", "update_deterministic"])
-def test_two_steps(golden_dir, case):
+def test_two_steps(golden_dir, case, device):
     golden = load(golden_dir / "update" / f"{case}.npz")
-    trainer = golden_trainer(golden)
+    trainer = golden_trainer(golden, device)
     networks = trainer.networks()
     before = weights_of(golden, "before")
     assert before.keys() == networks.keys()
@@ -49,7 +51,7 @@ def test_two_steps(golden_dir, case):
 
     for step in range(NUM_STEPS):
         data = {
-            k.removeprefix(f"step{step}/"): torch.from_numpy(np.atleast_1d(v))
+            k.removeprefix(f"step{step}/"): torch.from_numpy(np.atleast_1d(v)).to(device)
             for k, v in golden.items()
             if k.startswith(f"step{step}/")
         }
@@ -57,11 +59,11 @@ def test_two_steps(golden_dir, case):
             data["observations"], data["actions"], data["rewards"], data["next_observations"], data["terminals"]
         )
         belief = trainer.agent.infer(data["context"])
-        np.testing.assert_allclose(belief.mean.detach(), data["z_mean"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(belief.mean.detach().cpu(), data["z_mean"].cpu(), rtol=1e-4, atol=1e-6)
         if "z_var" in data:
-            np.testing.assert_allclose(belief.var.detach(), data["z_var"], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(belief.var.detach().cpu(), data["z_var"].cpu(), rtol=1e-4, atol=1e-6)
 
-        z_noise = data.get("z_noise", torch.zeros(belief.mean.shape))
+        z_noise = data.get("z_noise", torch.zeros_like(belief.mean))
         metrics = trainer.update(batch, data["context"], Noise(z_noise, data["action_noise"]))
 
         expected = {k.removeprefix("stat/"): v.item() for k, v in data.items() if k.startswith("stat/")}
@@ -73,5 +75,9 @@ def test_two_steps(golden_dir, case):
         for net, weights in weights_of(golden, f"after{step}").items():
             for name, value in weights.items():
                 np.testing.assert_allclose(
-                    networks[net].state_dict()[name], value, atol=1e-5, rtol=0, err_msg=f"{net}.{name}, step {step}"
+                    networks[net].state_dict()[name].cpu(),
+                    value,
+                    atol=1e-5,
+                    rtol=0,
+                    err_msg=f"{net}.{name}, step {step}",
                 )
