@@ -10,9 +10,9 @@ import click
 from rlkit.config.files import debug_version, load_config, resumed_config
 from rlkit.config.settings import Config
 from rlkit.launchers.train import train, with_seed
-from rlkit.runs.folder import RunFolder, find_run
-from rlkit.util.command import Command, UserPath, os_error_text, run_command
-from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError, one_line
+from rlkit.runs.folder import LATEST, RunFolder, find_run, results_folder
+from rlkit.util.command import Command, UserPath, os_error_text, run_command, say_error
+from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError
 
 
 @click.command(cls=Command, help=__doc__)
@@ -25,7 +25,9 @@ from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserErr
 )
 @click.option("--name", metavar="EXP_NAME", help="Name of the results' folder (default: date and time).")
 @click.option("--debug", is_flag=True, help="A run of a few seconds into output/[ENV]/debug, replacing the last one.")
-@click.option("--resume", metavar="EXP_DIR", help="Go on with a run, or with the 'latest'; no CONFIG.")
+@click.option(
+    "--resume", metavar="EXP_DIR", help="Go on with a run; or with the 'latest', where CONFIG says or below output."
+)
 def main(
     config: Path | None,
     gpu: int | None,
@@ -41,10 +43,14 @@ def main(
         raise UserError("--cpu and --gpu exclude each other")
     settings = device_settings(gpu, cpu) | ({} if seed is None else {"seed": seed})
     if resume is not None:
-        if config is not None or name is not None or debug:
+        is_latest = resume == LATEST
+        if (config is not None and not is_latest) or name is not None or debug:
             raise UserError("--resume takes the run's own config and folder: leave out CONFIG, --name, --debug")
-        folder = find_run(resume)
-        return run(resume_config(folder, overrides, settings), folder=folder)
+        place = Path("output")
+        if is_latest:
+            place, overrides = latest_place(config, overrides)
+        folder = find_run(resume, place)
+        return run(resumed_config(folder.config, overrides, settings, str(folder.path)), folder=folder)
     if config is None:
         raise UserError("which experiment? give a CONFIG, as configs/quickstart.json, or --resume EXP_DIR")
     return run(new_config(config, overrides, settings, debug), name=name)
@@ -57,16 +63,20 @@ def device_settings(gpu: int | None, cpu: bool) -> dict[str, object]:
     return {"util_params.use_gpu": False} if cpu else {}
 
 
+def latest_place(config: Path | None, overrides: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+    """Where the latest run is looked for, by CONFIG or --set util_params.base_log_dir; and the other overrides."""
+    key = "util_params.base_log_dir="
+    named = [text.removeprefix(key) for text in overrides if text.startswith(key)]
+    rest = tuple(text for text in overrides if not text.startswith(key))
+    if named:
+        return Path(named[-1].strip('"')).expanduser(), rest
+    return Path("output") if config is None else results_folder(load_config(config)), rest
+
+
 def new_config(path: Path, overrides: tuple[str, ...], settings: dict[str, object], debug: bool) -> Config:
     """The config with the command line's changes, and with a seed."""
     config = with_seed(load_config(path, overrides, settings))
-    return debug_version(config) if debug or config.util_params.debug else config
-
-
-def resume_config(folder: RunFolder, overrides: tuple[str, ...], settings: dict[str, object]) -> Config:
-    """The run's config with the changes that a run may have when it goes on."""
-    config = resumed_config(folder.config, overrides, settings, str(folder.path))
-    return config.model_copy(update={"path_to_weights": None})  # its own weights are further by now
+    return debug_version(config, overrides) if debug or config.util_params.debug else config
 
 
 def run(config: Config, *, name: str | None = None, folder: RunFolder | None = None) -> int:
@@ -81,7 +91,7 @@ def run(config: Config, *, name: str | None = None, folder: RunFolder | None = N
         how = f"go on with: launch_experiment.py --resume {stop.folder}"
         if not config.util_params.checkpoint_interval:
             how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
-        click.echo(one_line(f"stopped by {stop.signal.name}; {how}"), err=True)
+        say_error(f"stopped by {stop.signal.name}; {how}")
         return EXIT_INTERRUPTED if stop.signal == signal.SIGINT else 0
     except OSError as error:
         raise RunError(f"{os_error_text(error)}; what was complete before is on disk") from None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.runs.logger import STATUS_FILE, has_finished
+from rlkit.runs.folder import STATUS_FILE, RunFolder
 from rlkit.util.command import Command, UserPath, run_command
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,7 @@ def kill_at_random(words: list[str], folder: Path, rng: random.Random, seconds: 
 
 def resume(folder: Path, words: list[str]) -> None:
     """Go on to the end; a run that had ended before it was killed is complete."""
-    if not has_finished(folder):
+    if not RunFolder(folder).is_finished:
         run([*words[:2], "--resume", str(folder)])
 
 

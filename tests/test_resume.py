@@ -18,7 +18,8 @@ import torch
 from click.testing import CliRunner
 
 from launch_experiment import main
-from rlkit.runs.logger import RunLogger, has_finished
+from rlkit.runs.folder import RunFolder
+from rlkit.runs.logger import RunLogger
 from rlkit.util.errors import StopRequested
 from rlkit.util.signals import StopSignal
 
@@ -119,10 +120,10 @@ def test_a_run_killed_behind_its_last_checkpoint_is_ended_properly(start, monkey
         killed.setattr(RunLogger, "write_hyperparameters", Mock(side_effect=KeyboardInterrupt))
         killed.setattr(RunLogger, "_write_status", Mock())
         _, folder = start(**{"util_params.plots": True})
-    assert not has_finished(folder)
+    assert not RunFolder(folder).is_finished
     result = resume(folder)
     assert result.exit_code == 0, result.output
-    assert has_finished(folder)
+    assert RunFolder(folder).is_finished
     assert rows(folder) == rows(whole)
     assert (folder / "plots/learning_curve.png").exists()
     assert "is complete" in resume(folder).output

@@ -96,8 +96,13 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return values
 
 
-def debug_version(config: Config) -> Config:
-    """The same experiment in a few seconds, written to the folder `debug`."""
+def debug_version(config: Config, stated: Iterable[str] = ()) -> Config:
+    """The same experiment in a few seconds, written to the folder `debug`.
+
+    Args:
+        config: what to shrink.
+        stated: `dotted.key=value` texts of the command line, which are in `config` and stay as they are.
+    """
     tree = config.model_dump()
     asked = flat(tree)
     _change(tree, (), {key: min(asked[key], cap) for key, cap in DEBUG_SETTINGS.items()})
@@ -113,7 +118,7 @@ def debug_version(config: Config) -> Config:
     if algo["context_source"] == "rl_batch":
         context = min(algo["embedding_batch_size"], algo["batch_size"])
         algo["embedding_batch_size"] = algo["embedding_mini_batch_size"] = context
-    tree["util_params"]["debug"] = True
+    _change(tree, stated, {"util_params.debug": True})
     return make_config(tree, "debug run")
 
 

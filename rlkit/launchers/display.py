@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import IO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from rlkit.core.rl_algorithm import DIVERGED_COLUMN
 from rlkit.runs.logger import LOGGER
+from rlkit.util.terminal import Screen
 
 Row = Mapping[str, float | None]
 
@@ -28,7 +30,7 @@ class ConsoleDisplay:
         self._start = time.perf_counter()
         self._rates = self._test_return = ""
         self._last_row: Row = {}
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(file=cast("IO[str]", Screen()), highlight=False, soft_wrap=True)
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

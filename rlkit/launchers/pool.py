@@ -14,7 +14,7 @@ from typing import IO
 import click
 
 from rlkit.launchers.runs import Run
-from rlkit.runs.logger import STATUS_FILE
+from rlkit.runs.folder import STATUS_FILE
 from rlkit.util.errors import EXIT_INTERRUPTED
 from rlkit.util.signals import StopSignal
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rlkit.runs.lock import LOCK_FILE
-from rlkit.runs.logger import STATUS_FILE
-from rlkit.util.files import read_json
+from rlkit.runs.folder import RunFolder
+from rlkit.runs.lock import is_locked
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ROOT / "launch_experiment.py"
@@ -33,26 +31,17 @@ class Run(NamedTuple):
     @property
     def state(self) -> str | None:
         """What the run says of itself, as "interrupted"; None where it says nothing."""
-        state = self._status().get("state")
-        return state if isinstance(state, str) else None
+        return RunFolder(self.folder).status.state
 
     @property
     def iterations(self) -> int:
         """How many are complete."""
-        number = self._status().get("iteration")
-        return number if isinstance(number, int) else 0
+        return RunFolder(self.folder).status.iteration
 
     @property
     def is_running(self) -> bool:
         """Whether a process works on it."""
-        try:
-            with (self.folder / LOCK_FILE).open(encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # no such run yet
-            return False
-        return False
+        return is_locked(self.folder)
 
     @property
     def is_finished(self) -> bool:
@@ -69,7 +58,3 @@ class Run(NamedTuple):
             settings = [*self.settings, length]
         changes = [word for setting in settings for word in ("--set", setting)]
         return [sys.executable, str(LAUNCHER), *arguments, *device, *changes]
-
-    def _status(self) -> dict[str, Any]:
-        status = read_json(self.folder / STATUS_FILE)
-        return status if isinstance(status, dict) else {}

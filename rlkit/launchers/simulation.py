@@ -16,8 +16,7 @@ from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.launchers.lanes import make_lanes
 from rlkit.launchers.trained_agent import load_experiment
-from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE
-from rlkit.runs.logger import STATUS_FILE
+from rlkit.runs.folder import STATUS_FILE, TASKS_FILE, VARIANT_FILE
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.pytorch_util import tune_cpu
 from rlkit.torch.sac.agent import PEARLAgent

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,21 +59,71 @@ def train(
     config = with_seed(config)
     util = config.util_params
     display = ConsoleDisplay(config.algo_params.num_iterations)
-    device = choose_device(util.use_gpu, util.gpu_id, display.say)
-    prepare_device(device, util.precision, util.num_threads, usable_cpus(), display.say)
-    with (
-        StopSignal() as stop,
-        explain_memory(),
-        closing(build(config, device=device, display=display, stop=stop)) as parts,
-    ):
+    with ExitStack() as held:
+        is_new = resume is None
+        if resume is not None:
+            held.enter_context(RunLock(resume.path))
+            if _ends_here(resume, config, display):
+                return resume
+            is_new = not has_checkpoint(resume.path)
+            if is_new:
+                display.say(f"{resume.path} has no checkpoint yet: starting over")
+            else:
+                config = config.model_copy(update={"path_to_weights": None})  # its own weights are further by now
+        device = choose_device(util.use_gpu, util.gpu_id, display.say)
+        prepare_device(device, util.precision, util.num_threads, usable_cpus(), display.say)
+        stop = held.enter_context(StopSignal())
+        held.enter_context(explain_memory())
+        parts = held.enter_context(closing(build(config, device=device, display=display, stop=stop)))
         folder = resume or create_folder(config, name)
-        with RunLock(folder.path):
-            if resume is None:
-                own = parts.envs[0].own_action_space
-                describe_run(folder.path, config, parts.tasks, (own.low.tolist(), own.high.tolist()), str(device))
-            check_tasks(folder.path, parts.tasks)
-            _run(config, parts, folder.path, display, on_iteration, is_new=resume is None)
+        if resume is None:
+            held.enter_context(RunLock(folder.path))
+        if is_new:
+            folder.clear()
+            own = parts.envs[0].own_action_space
+            describe_run(folder.path, config, parts.tasks, (own.low.tolist(), own.high.tolist()), str(device))
+        check_tasks(folder.path, parts.tasks)
+        _run(config, parts, folder.path, display, on_iteration, is_new=is_new)
     return folder
+
+
+def _ends_here(folder: RunFolder, config: Config, display: ConsoleDisplay) -> bool:
+    """Whether a run only lacked pictures, which are drawn then.
+
+    Raises:
+        UserError: it is complete, or has iterations but no checkpoint to go on from; nothing is touched.
+    """
+    done, wanted = folder.status.iteration, config.algo_params.num_iterations
+    can_go_on = has_checkpoint(folder.path)
+    if folder.is_finished and (wanted <= done or not can_go_on):
+        pictures = draw_report(folder.path, display.say) if wanted == done and config.util_params.plots else []
+        if not pictures:
+            how = f"raise algo_params.num_iterations above {done}" if can_go_on else "it keeps no checkpoint"
+            raise UserError(f"{folder.path} is complete: {how} to go on{'' if can_go_on else ' from'}")
+        return True
+    if folder.has_iterations and not can_go_on:
+        raise UserError(
+            f"{folder.path} has complete iterations but no checkpoint to go on from"
+            " (checkpoints/ was removed, or util_params.checkpoint_interval is 0); its results stay as they are"
+        )
+    return False
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run kept a state to go on from."""
+    from rlkit.runs.checkpoint import CheckpointStore
+
+    return bool(CheckpointStore(folder, 1).numbers())
+
+
+def draw_report(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Draw those of a run's pictures that are not there yet."""
+    from rlkit.viz.report import write_report
+
+    pictures = write_report(folder, keep_present=True)
+    for picture in pictures:
+        say(f"plot    {picture}")
+    return pictures
 
 
 def with_seed(config: Config) -> Config:
@@ -92,7 +142,7 @@ def _run(
 ) -> None:
     """Run the iterations that are left, each of them on disk before the next one begins."""
     from rlkit.launchers.film import film_iteration
-    from rlkit.runs.logger import RunLogger, has_finished
+    from rlkit.runs.logger import RunLogger
     from rlkit.runs.saving import RunSaver
     from rlkit.torch.pytorch_util import gpu_failure
     from rlkit.torch.sac.weights import save_weights
@@ -109,7 +159,7 @@ def _run(
     )
     place = None if is_new else saver.restore(display.say)
     done, wanted = algorithm.progress.iterations, config.algo_params.num_iterations
-    if done > wanted or (done == wanted and has_finished(folder)):
+    if done > wanted:
         raise UserError(f"{folder} is complete: raise algo_params.num_iterations above {done} to go on")
     dump_paths = config.algo_params.dump_eval_paths
     draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=config.algo_params.num_exp_traj_eval)

@@ -16,8 +16,7 @@ from rlkit.config.settings import UtilParams
 from rlkit.launchers.runs import Run
 from rlkit.reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan
 from rlkit.reproduction.results import Session, read_result, read_sessions
-from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE
-from rlkit.runs.logger import STATUS_FILE
+from rlkit.runs.folder import STATUS_FILE, TASKS_FILE, VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, replacing, write_json
 from rlkit.util.machine import cpu_model, versions

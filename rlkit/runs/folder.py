@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
+from rlkit.runs.lock import LOCK_FILE, RunLock
 from rlkit.util.errors import UserError
-from rlkit.util.files import user_path, write_json
+from rlkit.util.files import read_json, user_path, write_json
 from rlkit.util.machine import versions
 
 DOCKER_LOG_DIR = "/mounts/output"
@@ -21,7 +23,30 @@ DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
 TASKS_FILE = "tasks.json"
 ACTION_RANGE = "action_range"  # in tasks.json
+STATUS_FILE = "status.json"
+PROGRESS_FILE = "progress.csv"
 LATEST = "latest"
+BEFORE_THE_FIRST_ROW = (
+    VARIANT_FILE,
+    TASKS_FILE,
+    STATUS_FILE,
+    PROGRESS_FILE,
+    "versions.json",
+    "debug.log",
+    ".lock",
+    "checkpoints",
+    "experience.journal",
+    "events.out.tfevents.*",
+    ".*.tmp",
+)
+"""What a run may have written, by name or pattern, before its first iteration is complete."""
+
+
+class Status(NamedTuple):
+    """What a run says of itself."""
+
+    state: str | None = None  # running, finished, interrupted or failed; None: it says nothing
+    iteration: int = 0  # iterations that are complete
 
 
 @dataclass(frozen=True)
@@ -39,9 +64,59 @@ class RunFolder:
         """
         return load_config(self.path / VARIANT_FILE)
 
+    @property
+    def status(self) -> Status:
+        """How far the run is by status.json; what is missing or damaged says nothing."""
+        found = read_json(self.path / STATUS_FILE)
+        if not isinstance(found, dict):
+            return Status()
+        state, iteration = found.get("state"), found.get("iteration")
+        return Status(
+            state if isinstance(state, str) else None,
+            iteration if type(iteration) is int and iteration >= 0 else 0,  # not true or false
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end; one that was killed behind its last iteration did not."""
+        return self.status.state == "finished"
+
+    @property
+    def has_iterations(self) -> bool:
+        """Whether an iteration is complete: then the folder holds results, and is never started over."""
+        if self.is_finished or self.status.iteration > 0:
+            return True
+        try:
+            return (self.path / PROGRESS_FILE).read_bytes().count(b"\n") > 1
+        except OSError:
+            return False
+
+    @property
+    def may_start_over(self) -> bool:
+        """Whether nothing is there but what a run leaves that came to no iteration."""
+        return not self.has_iterations and all(
+            any(fnmatchcase(entry.name, name) for name in BEFORE_THE_FIRST_ROW) for entry in self.path.iterdir()
+        )
+
+    def clear(self) -> None:
+        """Remove what a run left that came to no iteration, but for its lock."""
+        for entry in self.path.iterdir():
+            if entry.name == LOCK_FILE or not any(fnmatchcase(entry.name, name) for name in BEFORE_THE_FIRST_ROW):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def results_folder(config: Config) -> Path:
+    """Where runs with this config write, by environment and name."""
+    util = config.util_params
+    return user_path(DOCKER_LOG_DIR if util.docker else util.base_log_dir)
+
 
 def create_folder(config: Config, name: str | None) -> RunFolder:
-    """Make the folder of a new run, `base_log_dir/[ENV]/[EXP]`; no folder is ever used twice.
+    """Make the folder of a new run, `base_log_dir/[ENV]/[EXP]`; no folder with results is ever used twice.
 
     Args:
         config: the experiment; a debug run goes to the folder `debug`, in place of the debug run before.
@@ -51,7 +126,7 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
         UserError: `name` is taken or is no folder name, or the place cannot be written to.
     """
     util = config.util_params
-    parent = Path(DOCKER_LOG_DIR if util.docker else util.base_log_dir) / config.env_name.replace(":", ".")
+    parent = results_folder(config) / config.env_name.replace(":", ".")
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if util.debug and name is None:
@@ -73,7 +148,8 @@ def _create_named(parent: Path, name: str) -> Path:
     try:
         folder.mkdir()
     except FileExistsError:
-        raise UserError(f"--name {name}: {folder} exists already; choose another name") from None
+        if not folder.is_dir() or not RunFolder(folder).may_start_over:
+            raise UserError(f"--name {name}: {folder} exists already; choose another name") from None
     return folder
 
 
@@ -93,9 +169,10 @@ def _create_dated(parent: Path) -> Path:
 def _remove_debug_run(folder: Path) -> None:
     if not folder.exists():
         return
-    if not (folder / VARIANT_FILE).is_file():
+    if not (folder / VARIANT_FILE).is_file() and not RunFolder(folder).may_start_over:
         raise UserError(f"{folder} is in the way of a debug run and does not look like one; move it elsewhere")
-    shutil.rmtree(folder)
+    with RunLock(folder):
+        shutil.rmtree(folder)
 
 
 def find_run(name: str, base: Path = Path("output")) -> RunFolder:
@@ -111,7 +188,9 @@ def find_run(name: str, base: Path = Path("output")) -> RunFolder:
         return RunFolder(max(runs, key=lambda run: max(file.stat().st_mtime for file in run.iterdir())))
     folder = user_path(name)
     if not (folder / VARIANT_FILE).is_file():
-        raise UserError(f"--resume {name}: no run there, it has no {VARIANT_FILE}")
+        raise UserError(
+            f"--resume {name}: no run there, it has no {VARIANT_FILE}; a new one starts with CONFIG and --name"
+        )
     return RunFolder(folder)
 
 

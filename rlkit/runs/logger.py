@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
-from rlkit.util.files import read_json, write_arrays, write_json
+from rlkit.util.files import write_arrays, write_json
 
 if TYPE_CHECKING:
     from rlkit.core.evaluation import Adaptation
@@ -25,7 +26,6 @@ LOGGER = logging.getLogger("pearl")
 
 Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Pictures (height, width, 3) by name, of the arrays of `evaluation_arrays`."""
-STATUS_FILE = "status.json"
 FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
 
 
@@ -62,7 +62,7 @@ class RunLogger:
         self._dump_eval_paths = dump_eval_paths
         self._draw = draw
         place = resume_at or Place()
-        self._rows = ProgressCsv(folder / "progress.csv", place.csv_bytes, place.iterations)
+        self._rows = ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations)
         self._tensorboard = SummaryWriter(str(folder), purge_step=place.iterations or None)
         self._log_handler = logging.FileHandler(folder / "debug.log", encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -112,7 +112,7 @@ class RunLogger:
         shown = {
             key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()
         }
-        with (self.folder / "progress.csv").open(encoding="utf-8") as file:
+        with (self.folder / PROGRESS_FILE).open(encoding="utf-8") as file:
             *_, last_row = csv.DictReader(file)
         returns = {f"final/{name}": float(last_row.get(name) or 0.0) for name in FINAL_COLUMNS}
         self._tensorboard.add_hparams(shown, returns, run_name=".")
@@ -147,12 +147,6 @@ class RunLogger:
         folder.mkdir(exist_ok=True)
         for name, adaptation in (("test", evaluation.test), ("train", evaluation.train)):
             write_arrays(folder / f"{name}_{number}.npz", eval_paths(adaptation))
-
-
-def has_finished(folder: Path) -> bool:
-    """Whether a run says that it came to its end; one that was killed behind its last iteration does not."""
-    status = read_json(folder / STATUS_FILE)
-    return isinstance(status, dict) and status.get("state") == "finished"
 
 
 def evaluation_arrays(adaptation: Adaptation) -> dict[str, np.ndarray]:

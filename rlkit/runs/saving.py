@@ -49,13 +49,12 @@ class RunSaver:
         """Go on from the newest checkpoint that is whole, telling of those that are not.
 
         Returns:
-            The place in progress.csv that it goes with; None where the run was ended before its first checkpoint.
+            The place in progress.csv that it goes with; None where there is no checkpoint.
 
         Raises:
             UserError: there are checkpoints, but all are damaged.
         """
         if not self._store.numbers():
-            say(f"{self._folder} has no checkpoint yet: starting over")
             return None
         for number in reversed(self._store.numbers()):
             try:

@@ -11,6 +11,7 @@ import click
 
 from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError, one_line
 from rlkit.util.files import user_path
+from rlkit.util.terminal import Screen
 
 
 class UserPath(click.Path):
@@ -67,8 +68,13 @@ def run_command(command: click.Command, args: Sequence[str] | None = None, prog_
 
 def fail(message: str, code: int) -> NoReturn:
     """Say what is wrong in one line and exit."""
-    click.echo(one_line(f"error: {message}"), err=True)
+    say_error(f"error: {message}")
     sys.exit(code)
+
+
+def say_error(message: str) -> None:
+    """Write one line to standard error, if anybody is there."""
+    Screen("stderr").write(f"{one_line(message)}\n")
 
 
 def os_error_text(error: OSError) -> str:

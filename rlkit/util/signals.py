@@ -12,6 +12,8 @@ from rlkit.util.errors import StopRequested
 class StopSignal:
     """Catches the first SIGINT or SIGTERM inside its block; a second SIGINT stops the program at once.
 
+    SIGHUP, which a terminal sends that is closed, is ignored: the run goes on.
+
     Attributes:
         received: the signal that came, or None.
     """
@@ -34,6 +36,7 @@ class StopSignal:
         """Begin to catch."""
         for kind in (signal.SIGINT, signal.SIGTERM):
             self._before[kind] = signal.signal(kind, self._note)
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return self
 
     def __exit__(

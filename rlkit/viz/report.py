@@ -25,7 +25,7 @@ MAX_TASKS_DRAWN = 6  # of the point robot's trajectories
 COLUMNS_OF_GRID = 3
 
 
-def write_report(exp_dir: Path) -> list[Path]:
+def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     """Draw a run's pictures into its `plots` folder.
 
     Learning curve, adaptation by trajectory, return against task parameter, losses, belief, and for point robots the
@@ -33,6 +33,7 @@ def write_report(exp_dir: Path) -> list[Path]:
 
     Args:
         exp_dir: experiment folder; any of its files may be missing or half written.
+        keep_present: draw only pictures that are not there yet.
 
     Returns:
         The pictures written, in the order above.
@@ -54,9 +55,10 @@ def write_report(exp_dir: Path) -> list[Path]:
     written = []
     with style.styled():
         for name, draw in drawings.items():
-            figure = draw()
+            path = exp_dir / PLOTS / f"{name}.png"
+            figure = None if keep_present and path.exists() else draw()
             if figure is not None:
-                written.append(style.save(figure, exp_dir / PLOTS / f"{name}.png"))
+                written.append(style.save(figure, path))
     return written
 
 
