@@ -138,6 +138,8 @@ def _imported(module_name: str, name: str) -> EnvClass:
     if not hasattr(module, name):
         raise ValueError(f"module '{module_name}' has no class '{name}'")
     env_class: EnvClass = getattr(module, name)
+    if not isinstance(env_class, type):  # a function could do anything: it is not called
+        raise ValueError(f"'{module_name}:{name}' is not a class of environments")
     _require_contract(env_class)
     return env_class
 

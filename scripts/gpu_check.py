@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import click
 
-from rlkit.util.command import Command, run_command
+from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import write_json
 
@@ -54,7 +54,7 @@ def parts(out: Path, device: str) -> list[Part]:
 
 
 @click.command(cls=Command, help=__doc__)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("output/gpu_check"), show_default=True)
+@click.option("--out", type=UserPath(), default=Path("output/gpu_check"), show_default=True)
 @click.option("--minutes", default=MINUTES, show_default=True, type=click.FloatRange(min=1.0), help="Of all parts.")
 def main(out: Path, minutes: float) -> int:
     """Run the parts; exit code 1 where one of them failed."""

@@ -518,7 +518,7 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert [session["from_iteration"] for session in sessions] == [0, first, second]
     assert (
         "no finished run yet"
-        not in project.places.page.read_text().split("\n## ")[0].split("`alone`")[1].split("\n")[0]
+        not in project.places.page.read_text().split("## Every experiment")[1].split("`alone`")[1].split("\n")[0]
     )
 
 

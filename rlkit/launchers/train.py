@@ -142,9 +142,9 @@ def _run(
 ) -> None:
     """Run the iterations that are left, each of them on disk before the next one begins."""
     from rlkit.launchers.film import film_iteration
-    from rlkit.runs.logger import RunLogger
+    from rlkit.runs.logger import LOG_FILE, RunLogger
     from rlkit.runs.saving import RunSaver
-    from rlkit.torch.pytorch_util import gpu_failure
+    from rlkit.torch.pytorch_util import gpu_failure, is_out_of_memory
     from rlkit.torch.sac.weights import save_weights
     from rlkit.viz.pictures import evaluation_pictures
     from rlkit.viz.report import write_report
@@ -194,8 +194,12 @@ def _run(
             raise RunError(f"iteration {iteration}, gradient step {step}: {error}; its batch is in {dump}") from None
         except RuntimeError as error:
             failure = gpu_failure(error)
-            if failure is None:
+            if failure is None and is_out_of_memory(error):
                 raise
+            if failure is None:
+                last_line = (str(error).splitlines() or [""])[-1]
+                where = f"its traceback is in {folder / LOG_FILE}"
+                raise RunError(f"{type(error).__name__}: {last_line}; {where}") from error
             how = f"go on from the last checkpoint, on another device with --cpu or --gpu ID: --resume {folder}"
             if not util.checkpoint_interval:
                 how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
+LOG_FILE = "debug.log"
 
 
 Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -34,6 +35,7 @@ class Place(NamedTuple):
 
     csv_bytes: int = 0
     iterations: int = 0
+    csv_sha256: str = ""  # of these bytes; empty in checkpoints of earlier versions
 
 
 class RunLogger:
@@ -64,7 +66,7 @@ class RunLogger:
         place = resume_at or Place()
         self._rows = ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations)
         self._tensorboard = SummaryWriter(str(folder), purge_step=place.iterations or None)
-        self._log_handler = logging.FileHandler(folder / "debug.log", encoding="utf-8")
+        self._log_handler = logging.FileHandler(folder / LOG_FILE, encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(self._log_handler)
         LOGGER.setLevel(logging.DEBUG)
@@ -72,8 +74,8 @@ class RunLogger:
 
     @property
     def place(self) -> Place:
-        """How far the files have come: `resume_at` of a run that goes on from here."""
-        return Place(self._rows.num_bytes, self._iterations)
+        """How far the files have come, on the disk when it is known: `resume_at` of a run that goes on from here."""
+        return Place(self._rows.sync(), self._iterations, self._rows.checksum)
 
     def __enter__(self) -> RunLogger:
         """Mark the run as running."""

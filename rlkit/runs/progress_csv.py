@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,10 +39,16 @@ class ProgressCsv:
             self._columns = _cut_to(path, num_bytes, num_rows)
         self._file = path.open("a" if num_bytes else "w", newline="", encoding="utf-8")
 
-    @property
-    def num_bytes(self) -> int:
-        """Size of the file."""
+    def sync(self) -> int:
+        """Bring the file to the disk; returns its size."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
         return self._file.tell()
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self._path.read_bytes()).hexdigest()
 
     def write(self, row: Row) -> Row:
         """Write a row, flushed when this returns; returns it as written."""
@@ -87,23 +94,34 @@ def _cut_to(path: Path, num_bytes: int, num_rows: int) -> list[str]:
     Raises:
         RunError: it does not hold these rows.
     """
+    columns, before = find_rows(path, num_bytes, num_rows)
+    if path.read_bytes()[:num_bytes] == before:
+        os.truncate(path, num_bytes)
+    else:
+        with replacing(path) as file:
+            file.write(before)
+    return columns
+
+
+def find_rows(path: Path, num_bytes: int, num_rows: int, sha256: str = "") -> tuple[list[str], bytes]:
+    """Columns and content of a file as it was with its first rows; nothing is changed.
+
+    Raises:
+        RunError: it does not hold these rows, or they had another checksum, where one is given.
+    """
+    if num_bytes == 0:
+        return [], b""
     try:
-        found = path.read_bytes()
-        lines = csv.reader(io.StringIO(found.decode(errors="surrogateescape"), newline=""))
-        rows = list(islice(lines, num_rows + 1))
+        text = path.read_bytes().decode(errors="surrogateescape")
+        rows = list(islice(csv.reader(io.StringIO(text, newline="")), num_rows + 1))
     except OSError as error:
         raise RunError(f"cannot go on with {path}: {error.strerror}") from None
     except csv.Error as error:
         raise RunError(f"cannot go on with {path}: it is damaged, {error}") from None
     for width in range(len(rows[0]) if rows else 0, 0, -1):
         before = _as_csv(row[:width] for row in rows).encode(errors="surrogateescape")
-        if len(before) == num_bytes:
-            if found[:num_bytes] == before:
-                os.truncate(path, num_bytes)
-            else:
-                with replacing(path) as file:
-                    file.write(before)
-            return rows[0][:width]
+        if len(before) == num_bytes and sha256 in ("", hashlib.sha256(before).hexdigest()):
+            return rows[0][:width], before
     raise RunError(f"cannot go on with {path}: it does not hold the rows that the checkpoint is about")
 
 

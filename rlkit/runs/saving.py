@@ -10,7 +10,9 @@ from rlkit.core.rl_algorithm import MetaRLAlgorithm, Progress
 from rlkit.data_management.experience import Experience
 from rlkit.data_management.journal import Mark
 from rlkit.runs.checkpoint import JOURNAL_FILE, Checkpoint, CheckpointStore
+from rlkit.runs.folder import PROGRESS_FILE
 from rlkit.runs.logger import Place
+from rlkit.runs.progress_csv import find_rows
 from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError, UserError
 
@@ -72,15 +74,20 @@ class RunSaver:
     def _restore(self, checkpoint: Checkpoint) -> Place:
         try:
             progress = Progress(**_whole_numbers(checkpoint.state["progress"]))
-            place = Place(**_whole_numbers(checkpoint.state["place"]))
+            place = _place(checkpoint.state["place"])
             mark = Mark(int(checkpoint.state["journal"]["num_bytes"]), str(checkpoint.state["journal"]["sha256"]))
             seconds = {name: float(value) for name, value in checkpoint.state["seconds"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"a checkpoint of {self._folder} lacks a part: {error}") from None
+        find_rows(self._folder / PROGRESS_FILE, place.csv_bytes, place.iterations, place.csv_sha256)
         self._experience.resume_journal(self._folder / JOURNAL_FILE, mark)
         self._training.restore_arrays(checkpoint.arrays)
         self._algorithm.restore(progress, seconds)
         return place
+
+
+def _place(saved: Mapping[str, Any]) -> Place:
+    return Place(int(saved["csv_bytes"]), int(saved["iterations"]), str(saved.get("csv_sha256", "")))
 
 
 def _whole_numbers(values: Mapping[str, Any]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import torch
 
 from rlkit.util.errors import RunError, UserError
 
+MEMORY_ERRORS = ("out of memory", "can't allocate memory", "not enough memory: you tried to allocate")
 FLOAT32_TOLERANCE = 3e-6  # relative error of a 300-term product in float32, with room
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for mallopt
 KEPT_BLOCK_BYTES = 32 * 2**20  # the largest that glibc allows for M_MMAP_THRESHOLD
@@ -98,9 +99,16 @@ def gpu_failure(error: RuntimeError) -> str | None:
     return text.splitlines()[0]
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory left, on a GPU or here, where torch says so by a RuntimeError's text alone."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in MEMORY_ERRORS
+    )
+
+
 @contextmanager
 def explain_memory() -> Iterator[None]:
-    """Turn running out of memory, or a GPU that fails, into one line.
+    """Turn running out of memory, or a GPU that fails, into one line; other errors pass.
 
     Raises:
         RunError: what to lower.
@@ -110,9 +118,9 @@ def explain_memory() -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and (failure := gpu_failure(error)):
             raise RunError(f"the GPU failed ({failure})") from None
-        text = str(error).splitlines()[0] if str(error) else "no memory left"
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "memory" not in text:
+        if not is_out_of_memory(error):
             raise
+        text = str(error).splitlines()[0] if str(error) else "no memory left"
         raise RunError(
             f"out of memory ({text}); lower algo_params.meta_batch, batch_size, embedding_batch_size, max_path_length"
             " or replay_buffer_size, net_size or env_params.n_tasks"

@@ -31,8 +31,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk: a power cut may undo a rename that was not."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -58,13 +68,18 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content; None where it is missing, half written, not JSON or beyond MAX_JSON_BYTES."""
+    """A JSON file's content; None where it is missing, damaged, not JSON or beyond MAX_JSON_BYTES."""
     try:
         with open_regular(path) as file:
             content = file.read(MAX_JSON_BYTES + 1)
-        return json.loads(content) if len(content) <= MAX_JSON_BYTES else None
+        return json.loads(content, parse_constant=_refuse) if len(content) <= MAX_JSON_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def _refuse(constant: str) -> None:
+    """Infinity and NaN are no JSON, though Python writes them."""
+    raise ValueError(f"{constant} is no number")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = True) -> None:

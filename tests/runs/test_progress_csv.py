@@ -21,8 +21,8 @@ def written(path, rows, num_bytes=0, num_rows=0):
     sizes = []
     for row in rows:
         file.write(row)
-        assert file.num_bytes == path.stat().st_size
-        sizes.append(file.num_bytes)
+        assert file.sync() == path.stat().st_size
+        sizes.append(file.sync())
     file.close()
     return sizes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -10,17 +11,17 @@ from torch import nn
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.pearl import PEARLTrainer
 from rlkit.util.errors import UserError
+from rlkit.util.files import replacing
 
 WEIGHTS_SUFFIX = ".pth"
+FOLDER_ATTRIBUTE = 0x10  # of a zip's entry; torch reads nothing then, and leaves what was in memory
 
 
 def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
     """Write one `NAME.pth` per network, each replaced atomically."""
     for name, network in trainer.networks().items():
-        target = folder / f"{name}{WEIGHTS_SUFFIX}"
-        temporary = target.with_suffix(".tmp")
-        torch.save({key: value.cpu() for key, value in network.state_dict().items()}, temporary)
-        temporary.replace(target)
+        with replacing(folder / f"{name}{WEIGHTS_SUFFIX}") as file:
+            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, file)
 
 
 def load_weights(trainer: PEARLTrainer, folder: Path) -> None:
@@ -43,15 +44,25 @@ def read_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """The parameters of one network, by name, on the CPU.
 
     Raises:
-        UserError: the file is missing or not a weight file.
+        UserError: the file is missing, damaged or not a weight file, or holds numbers that are not finite.
     """
     path = folder / f"{name}{WEIGHTS_SUFFIX}"
     if not path.is_file():
         raise UserError(f"path_to_weights: no file {path}")
     try:
-        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise UserError(f"path_to_weights: cannot read {path}: {str(error).splitlines()[0]}") from None
+        if zipfile.is_zipfile(path):  # as torch writes since 2020; torch does not look at the checksums in it
+            with zipfile.ZipFile(path) as archive:
+                are_folders = any(entry.external_attr & FOLDER_ATTRIBUTE for entry in archive.infolist())
+                if are_folders or archive.testzip() is not None:
+                    raise zipfile.BadZipFile
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a file that is none of its own, and advises to trust it
+        raise UserError(f"path_to_weights: cannot read {path}: it is damaged, or no file of weights alone") from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"path_to_weights: {path} holds a {type(state).__name__}, not a network's parameters by name")
+    for key, value in state.items():
+        if not isinstance(key, str) or not bool(torch.isfinite(value).all()):
+            raise UserError(f"path_to_weights: {path}: {key} has numbers that are not finite")
     return state
 
 
