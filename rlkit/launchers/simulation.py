@@ -16,7 +16,7 @@ from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.launchers.lanes import make_lanes
 from rlkit.launchers.trained_agent import load_experiment
-from rlkit.runs.folder import STATUS_FILE, TASKS_FILE, VARIANT_FILE
+from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE, RunFolder
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.pytorch_util import tune_cpu
 from rlkit.torch.sac.agent import PEARLAgent
@@ -73,6 +73,9 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    if config_path is None:
+        RunFolder(folder).require_own_settings()
+    RunFolder(folder).require_own_tasks()
     config = load_config(config_path or folder / VARIANT_FILE, overrides)
     agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads, usable_cpus())
@@ -83,9 +86,8 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
 
 def _iteration(folder: Path) -> int:
     """The last finished iteration, from 1, by status.json, or else by the rows of progress.csv."""
-    status = read_json(folder / STATUS_FILE)
-    if isinstance(status, dict) and isinstance(status.get("iteration"), int):
-        return max(1, status["iteration"])
+    if iteration := RunFolder(folder).status.iteration:
+        return iteration
     try:
         return max(1, len((folder / "progress.csv").read_text(encoding="utf-8").splitlines()) - 1)
     except OSError:

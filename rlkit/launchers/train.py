@@ -63,6 +63,8 @@ def train(
         is_new = resume is None
         if resume is not None:
             held.enter_context(RunLock(resume.path))
+            for edited in resume.require_own_settings():
+                display.say(f"taken: {edited}")
             if _ends_here(resume, config, display):
                 return resume
             is_new = not has_checkpoint(resume.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rlkit.config.files import load_config
+from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
+from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.runs.lock import LOCK_FILE, RunLock
 from rlkit.util.errors import UserError
@@ -22,6 +24,7 @@ DOCKER_LOG_DIR = "/mounts/output"
 DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
 TASKS_FILE = "tasks.json"
+VERSIONS_FILE = "versions.json"
 ACTION_RANGE = "action_range"  # in tasks.json
 STATUS_FILE = "status.json"
 PROGRESS_FILE = "progress.csv"
@@ -31,7 +34,7 @@ BEFORE_THE_FIRST_ROW = (
     TASKS_FILE,
     STATUS_FILE,
     PROGRESS_FILE,
-    "versions.json",
+    VERSIONS_FILE,
     "debug.log",
     ".lock",
     "checkpoints",
@@ -63,6 +66,56 @@ class RunFolder:
             UserError: variant.json is missing, damaged or of no config.
         """
         return load_config(self.path / VARIANT_FILE)
+
+    def edited_settings(self) -> dict[str, tuple[Any, Any]]:
+        """Settings of variant.json that are others than the run began with: what stands there now, and then.
+
+        By the copy in versions.json; of a run of an earlier version, or where that copy is damaged, none.
+        """
+        began, now = self._began().get("settings"), read_json(self.path / VARIANT_FILE)
+        if not isinstance(began, dict) or not isinstance(now, dict):
+            return {}
+        found = flat(now)
+        return {
+            key: (found.get(key), began.get(key))
+            for key in sorted(found.keys() | began.keys())
+            if found.get(key) != began.get(key)
+        }
+
+    def require_own_settings(self) -> list[str]:
+        """See that variant.json says what the run began with, but for what may change in its course.
+
+        Returns:
+            The settings that were edited and may be, each with both values.
+
+        Raises:
+            UserError: another setting was edited, or the file is damaged.
+        """
+        taken = []
+        for key, (now, began) in self.edited_settings().items():
+            if key not in MAY_CHANGE_ON_RESUME:
+                raise UserError(
+                    f"{self.path / VARIANT_FILE}: {key} is {shown(now)}, but the run began with {shown(began)}:"
+                    f" the file was edited or damaged; put it back, or begin a run with --set {key}={shown(now)}"
+                )
+            taken.append(f"{key} is {shown(now)} in {VARIANT_FILE}, was {shown(began)}")
+        return taken
+
+    def require_own_tasks(self) -> None:
+        """See that tasks.json is what the run wrote.
+
+        Raises:
+            UserError: it was edited or damaged.
+        """
+        began = self._began().get("tasks_sha256")
+        if began is not None and began != _digest(read_json(self.path / TASKS_FILE)):
+            raise UserError(f"{self.path / TASKS_FILE} was edited or damaged: it is not what the run wrote")
+
+    def _began(self) -> dict[str, Any]:
+        """What versions.json keeps of how the run began; nothing where it is damaged."""
+        versions = read_json(self.path / VERSIONS_FILE)
+        began = versions.get("began") if isinstance(versions, dict) else None
+        return began if isinstance(began, dict) and versions.get("began_sha256") == _digest(began) else {}
 
     @property
     def status(self) -> Status:
@@ -220,14 +273,19 @@ def describe_run(
         action_range: lowest and highest action of the environment, as nested lists.
         device: what it is run on.
     """
+    task_set = {
+        "train_tasks": list(config.train_tasks),
+        "eval_tasks": list(config.test_tasks),
+        "tasks": list(tasks),
+        ACTION_RANGE: list(action_range),
+    }
+    began = {"settings": flat(config.model_dump()), "tasks_sha256": _digest(task_set)}
     write_json(folder / VARIANT_FILE, config.model_dump())
-    write_json(
-        folder / TASKS_FILE,
-        {
-            "train_tasks": list(config.train_tasks),
-            "eval_tasks": list(config.test_tasks),
-            "tasks": list(tasks),
-            ACTION_RANGE: list(action_range),
-        },
-    )
-    write_json(folder / "versions.json", {"device": device, **versions()})
+    write_json(folder / TASKS_FILE, task_set)
+    checked = {"began": began, "began_sha256": _digest(began)}
+    write_json(folder / VERSIONS_FILE, {"device": device, **versions(), **checked})
+
+
+def _digest(value: Any) -> str:
+    """SHA-256 of a value as JSON, whatever white space and order a file has it in."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

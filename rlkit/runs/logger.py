@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from rlkit.runs.events import EventWriter
 from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
@@ -58,14 +59,12 @@ class RunLogger:
         Raises:
             RunError: progress.csv does not hold the rows before the place.
         """
-        from torch.utils.tensorboard import SummaryWriter  # slow to import: not before a run begins
-
         self.folder = folder
         self._dump_eval_paths = dump_eval_paths
         self._draw = draw
         place = resume_at or Place()
         self._rows = ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations)
-        self._tensorboard = SummaryWriter(str(folder), purge_step=place.iterations or None)
+        self._tensorboard = EventWriter(folder, place.iterations or None)
         self._log_handler = logging.FileHandler(folder / LOG_FILE, encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(self._log_handler)
@@ -100,7 +99,7 @@ class RunLogger:
         """Put an iteration on disk: its row is complete and flushed when this returns."""
         for name, value in self._rows.write(result.row).items():
             if value is not None:
-                self._tensorboard.add_scalar(_tag(name), value, result.epoch)
+                self._tensorboard.scalar(_tag(name), value, result.epoch)
         self._tensorboard.flush()
         if result.evaluation is not None:
             self._write_evaluation(result.epoch, evaluation_arrays(result.evaluation.test))
@@ -117,21 +116,16 @@ class RunLogger:
         with (self.folder / PROGRESS_FILE).open(encoding="utf-8") as file:
             *_, last_row = csv.DictReader(file)
         returns = {f"final/{name}": float(last_row.get(name) or 0.0) for name in FINAL_COLUMNS}
-        self._tensorboard.add_hparams(shown, returns, run_name=".")
+        self._tensorboard.hyperparameters(shown, returns)
 
     def _write_evaluation(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
         write_arrays(self.folder / "evaluation.npz", arrays)
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
-            self._tensorboard.add_image(f"evaluation/{name}", picture, number, dataformats="HWC")
+            self._tensorboard.picture(f"evaluation/{name}", picture, number)
 
     def write_film(self, number: int, name: str, gif: bytes, width: int, height: int) -> None:
         """Show an animation among tensorboard's images."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
-        summary = Summary(value=[Summary.Value(tag=f"evaluation/{name}", image=image)])
-        self._tensorboard._get_file_writer().add_summary(summary, number)  # add_video would need moviepy
-        self._tensorboard.flush()
+        self._tensorboard.film(f"evaluation/{name}", gif, (width, height), number)
 
     def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
         """Keep the inputs of a step that went wrong; returns the file."""

@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from launch_experiment import main
+from rlkit.launchers.simulation import open_run
 from rlkit.runs.checkpoint import CheckpointStore
 from rlkit.torch.pytorch_util import explain_memory
 from rlkit.torch.sac.weights import read_weights
@@ -59,7 +60,9 @@ def flips(path, rng, count):
         yield bytes(damaged)
 
 
-@pytest.mark.parametrize("name", ["checkpoints/00000003.json", "checkpoints/00000003.npz", "progress.csv"])
+@pytest.mark.parametrize(
+    "name", ["checkpoints/00000003.json", "checkpoints/00000003.npz", "progress.csv", "variant.json", "tasks.json"]
+)
 @pytest.mark.parametrize("count", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_flipped_bit_changes_no_number(run, tmp_path, name, count):
     folder, whole = run
@@ -171,3 +174,59 @@ def test_an_unforeseen_error_keeps_its_traceback_in_the_log(run, tmp_path, monke
     assert "out of memory" not in result.output
     assert "Traceback" not in result.output
     assert "in fail" in (copy / "debug.log").read_text()
+
+
+def edit(path, key, value):
+    tree = json.loads(path.read_text())
+    tree["algo_params"][key] = value
+    path.write_text(json.dumps(tree))
+
+
+def test_a_setting_that_makes_the_numbers_is_not_taken_from_an_edited_file(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    edit(copy / "variant.json", "qf_lr", 7e-4)
+    before = (copy / "progress.csv").read_bytes()
+    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    assert result.exit_code == 2
+    for part in ("variant.json", "algo_params.qf_lr", "0.0007", "0.0003", "--set"):
+        assert part in result.output
+    assert (copy / "progress.csv").read_bytes() == before
+    with pytest.raises(UserError, match="qf_lr"):
+        open_run(copy, None, ())
+
+
+def test_a_setting_that_may_change_is_taken_and_said(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    edit(copy / "variant.json", "num_iterations", 3)
+    result = CliRunner().invoke(main, ["--resume", str(copy)])
+    assert result.exit_code == 0, result.output
+    assert "algo_params.num_iterations is 3" in result.output
+    assert rows(copy) == run[1]
+
+
+def test_an_edited_task_set_is_not_simulated(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    open_run(copy, None, ())
+    tasks = json.loads((copy / "tasks.json").read_text())
+    tasks["tasks"][0]["goal"][0] += 0.1
+    (copy / "tasks.json").write_text(json.dumps(tasks))
+    with pytest.raises(UserError, match=r"tasks\.json"):
+        open_run(copy, None, ())
+
+
+def test_a_run_of_an_earlier_version_without_checksums_goes_on(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    versions = json.loads((copy / "versions.json").read_text())
+    del versions["began"], versions["began_sha256"]
+    (copy / "versions.json").write_text(json.dumps(versions))
+    for path in (copy / "checkpoints").glob("*.json"):
+        manifest = json.loads(path.read_text())
+        del manifest["manifest_sha256"], manifest["state"]["place"]["csv_sha256"]
+        path.write_text(json.dumps(manifest))
+    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    assert result.exit_code == 0, result.output
+    assert rows(copy) == run[1]
