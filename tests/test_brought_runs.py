@@ -214,6 +214,7 @@ def test_a_run_that_was_killed_behind_a_new_column_goes_on_with_the_same_bytes(c
         for path in (folder / "checkpoints").iterdir():
             if int(path.stem) > iterations + 1:  # the first one is of before the first iteration
                 path.unlink()
+        (folder / "status.json").write_text(json.dumps({"state": "running", "iteration": 6}))  # as a kill leaves it
         result = launch("--resume", folder)
         assert result.exit_code == 0, result.output
         assert without_times(folder) == whole

@@ -118,7 +118,9 @@ def debug_version(config: Config, stated: Iterable[str] = ()) -> Config:
     if algo["context_source"] == "rl_batch":
         context = min(algo["embedding_batch_size"], algo["batch_size"])
         algo["embedding_batch_size"] = algo["embedding_mini_batch_size"] = context
-    _change(tree, stated, {"util_params.debug": True})
+    values = (dict([_parse_override(text)]) for text in stated)
+    _change(tree, (), {key: value for tree_of_one in values for key, value in flat(tree_of_one).items()})
+    tree["util_params"]["debug"] = True
     return make_config(tree, "debug run")
 
 
