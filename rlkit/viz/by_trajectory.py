@@ -21,7 +21,8 @@ def pool_by_trajectory(group: Group, y: str, options: CurveOptions) -> Line | No
     runs = [run for run in map(trajectory_curve, group.members) if len(run.x)]
     if not runs:
         return None
-    return Line(group.label, pool(runs, options.statistic, options.max_points, options.num_resamples), runs)
+    pooled = pool(runs, options.statistic, options.max_points, options.num_resamples)
+    return Line(group.label, pooled, runs, group.detail)
 
 
 def trajectory_curve(experiment: Experiment) -> Curve:

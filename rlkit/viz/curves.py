@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CSV_HEADER = ("panel", "y", "group", "num_seeds", "x", "center", "low", "high", "seeds_here")
 PANEL_SIZE = (4.6, 3.1)  # inches
+MAX_COLUMNS = 3
 REFERENCE_REACH = 1.25  # waypoints further right than this much of the data's range are not drawn
 STATISTIC_NAMES = {"mean": "mean", "iqm": "interquartile mean"}
 
@@ -65,6 +66,7 @@ class Line:
     label: str
     pooled: Pooled
     runs: list[Curve] = field(repr=False)
+    detail: str = ""  # every setting by which the group differs
 
 
 PoolGroup = Callable[[Group, str, CurveOptions], Line | None]
@@ -123,7 +125,8 @@ def make_line(group: Group, y: str, options: CurveOptions) -> Line | None:
     runs = [run for run in runs if len(run.x)]
     if not runs:
         return None
-    return Line(group.label, pool(runs, options.statistic, options.max_points, options.num_resamples), runs)
+    pooled = pool(runs, options.statistic, options.max_points, options.num_resamples)
+    return Line(group.label, pooled, runs, group.detail)
 
 
 def run_curve(experiment: Experiment, x: str, y: str, smooth: int = 1) -> Curve:
@@ -132,18 +135,26 @@ def run_curve(experiment: Experiment, x: str, y: str, smooth: int = 1) -> Curve:
 
 
 def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
-    """One figure with a row per column drawn and a column per task family."""
-    num_rows = len(options.ys)
-    num_columns = max(1, len(panels) // max(num_rows, 1))
-    labels = [style.label_width(_label_texts(panel, options)) for panel in panels]
-    widths = [PANEL_SIZE[0] + max(labels[column::num_columns], default=0.0) for column in range(num_columns)]
+    """One figure: a column of panels per task family up to MAX_COLUMNS, then further rows; each y its own rows."""
+    per_y = max(1, len(panels) // max(len(options.ys), 1))
+    num_columns = min(per_y, MAX_COLUMNS)
+    rows_per_y = -(-per_y // num_columns)
+    places = [divmod(index, per_y) for index in range(len(panels))]
+    cells = [(y * rows_per_y + place // num_columns, place % num_columns) for y, place in places]
+    num_rows = rows_per_y * max(len(options.ys), 1)
+    widths, heights = [PANEL_SIZE[0]] * num_columns, [PANEL_SIZE[1]] * num_rows
+    for (row, column), panel in zip(cells, panels, strict=True):
+        texts = _label_texts(panel, options)
+        widths[column] = max(widths[column], PANEL_SIZE[0] + style.label_width(texts))
+        heights[row] = max(heights[row], style.labels_height(len(texts)))
     with style.styled():
-        figure = style.new_figure(sum(widths), PANEL_SIZE[1] * num_rows + 0.3)
-        grid = figure.subplots(num_rows, num_columns, squeeze=False)
-        for axes, panel in zip(grid.ravel(), panels, strict=True):
-            draw_panel(axes, panel, options)
-        for axes in grid[-1]:
-            axes.set_xlabel(axis_name(options.x))
+        figure = style.new_figure(sum(widths), sum(heights) + 0.3)
+        grid = figure.subplots(num_rows, num_columns, squeeze=False, height_ratios=heights)
+        for cell, panel in zip(cells, panels, strict=True):
+            draw_panel(grid[cell], panel, options)
+            grid[cell].set_xlabel(axis_name(options.x))
+        for axes in (grid[cell] for cell in np.ndindex(num_rows, num_columns) if cell not in cells):
+            axes.remove()
         figure.supxlabel(caption(panels, options), fontsize=7, color=style.GREY, x=0.01, ha="left")
     return figure
 

@@ -21,7 +21,8 @@ MARKERS = (PROGRESS, VARIANT)
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
 MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
 SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
-STATES = ("running", "silent", "finished", "failed", "interrupted", "unknown")
+STATES = ("running", "silent", "finished", "failed", "interrupted", "kept", "unknown")
+AGENT_MARKER, KEPT_MARKER = "policy.pth", "machine.json"  # of a trained agent, and of results kept of a run
 
 Config = dict[str, Any]
 """Settings by dotted key; lists as JSON text, so that every value can be compared and printed."""
@@ -73,6 +74,11 @@ class Experiment:
         return changed
 
     @property
+    def is_agent(self) -> bool:
+        """Whether this is a trained agent alone, without the rows of its run."""
+        return not os.path.lexists(self.path / PROGRESS) and os.path.lexists(self.path / AGENT_MARKER)
+
+    @property
     def seed(self) -> Any:
         """The run's seed, None where it is not known."""
         return self.config.get("seed")
@@ -84,7 +90,9 @@ class Experiment:
 
     @property
     def problems(self) -> list[str]:
-        """What could not be read, one line each."""
+        """What could not be read, one line each; an agent that was kept of a run has no rows, and lacks nothing."""
+        if self.is_agent:
+            return [self._config_problem] if self._config_problem else []
         found = [self._config_problem, self.progress.problem]
         if not self.progress.problem and self.progress.num_rows == 0:
             found.append("no rows yet")
@@ -106,7 +114,9 @@ class Experiment:
         updated, iteration = _as_float(said.get("updated"), 0.0), int(_as_float(said.get("iteration"), -1))
         if not updated:
             updated = _modified(self.path / PROGRESS)
-        if state not in STATES:
+        if self.is_agent or (state is None and os.path.lexists(self.path / KEPT_MARKER)):
+            state = "kept"
+        elif state not in STATES:
             state = "unknown"
         if state == "running" and time.time() - updated > SILENT_AFTER_S:
             state = "silent"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +15,22 @@ NOT_A_DIFFERENCE = ("seed", "exp_name", "util_params.", "algo_params.num_iterati
 """Keys, or beginnings of keys, that say where, how long and as which repetition a run ran, not what it is."""
 STILL_A_DIFFERENCE = "util_params.precision"  # the one machine setting that makes other numbers
 NO_CONFIG = "no variant.json"
+MAX_LABEL = 40  # characters
+SEED_SUFFIX = r"(^|[-_./ ])(s|seed)?[-_]?\d+$"  # of a run's name
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are pooled, usually those that differ by their seed alone."""
+    """Runs that are pooled, usually those that differ by their seed alone.
+
+    Attributes:
+        label: at most MAX_LABEL characters that no other group beside it has.
+        detail: every setting by which it differs.
+        members: the runs.
+    """
 
     label: str
+    detail: str
     members: list[Experiment]
 
 
@@ -70,10 +81,13 @@ def group_runs(experiments: Sequence[Experiment], keys: Sequence[str]) -> list[G
             identity = tuple(f"{key}={show_value(experiment.config.get(key))}" for key in keys)
             order[identity] = (1, tuple(_sort_rank(experiment.config.get(key)) for key in keys))
         members.setdefault(identity, []).append(experiment)
-    return [Group(_label(one, keys, members[one]), members[one]) for one in sorted(members, key=order.__getitem__)]
+    chosen = sorted(members, key=order.__getitem__)
+    details = [_detail(one, keys, members[one]) for one in chosen]
+    labels = short_labels(details, [members[one] for one in chosen], keys)
+    return [Group(label, detail, members[one]) for label, detail, one in zip(labels, details, chosen, strict=True)]
 
 
-def _label(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Experiment]) -> str:
+def _detail(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Experiment]) -> str:
     if not keys:
         return " / ".join(sorted({member.env_name for member in members}))
     if len(identity) != len(keys) or not members[0].config:
@@ -81,6 +95,44 @@ def _label(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Exp
     if keys == ["env_name"]:
         return show_value(members[0].config.get("env_name"))
     return ", ".join(short(key, keys) + text[len(key) :] for key, text in zip(keys, identity, strict=True))
+
+
+def short_labels(details: Sequence[str], groups: Sequence[Sequence[Experiment]], keys: Sequence[str]) -> list[str]:
+    """What to call groups beside one another, in MAX_LABEL characters each.
+
+    The whole difference where that is short; or else a single setting that tells all of them apart, words before
+    numbers; or else the name that a group's runs have in common.
+    """
+    if all(len(detail) <= MAX_LABEL for detail in details):
+        return list(details)
+    for key in sorted(keys, key=lambda key: isinstance(groups[0][0].config.get(key), int | float)):
+        values = [show_value(group[0].config.get(key)) for group in groups]
+        texts = [f"{short(key, keys)}={value}" for value in values]
+        if len(set(values)) == len(groups) and all(len(text) <= MAX_LABEL for text in texts):
+            return texts
+    return _distinct([_common_name(group) for group in groups])
+
+
+def _common_name(members: Sequence[Experiment]) -> str:
+    """What most of a group's runs are called, without what tells seeds apart."""
+    names = [re.sub(SEED_SUFFIX, "", member.name) or member.name for member in members]
+    return _fitting(Counter(names).most_common(1)[0][0], MAX_LABEL)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The same names, those that repeat with a number."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        number = f" #{seen[name]}" if seen[name] > 1 else ""
+        found.append(_fitting(name, MAX_LABEL - len(number)) + number)
+    return found
+
+
+def _fitting(text: str, size: int) -> str:
+    """The end of a text, which tells names of one folder apart, where all of it is too long."""
+    return text if len(text) <= size else f"…{text[1 - size :]}"
 
 
 def short(key: str, among: Sequence[str]) -> str:

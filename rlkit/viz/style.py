@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 GREY = "#6b6b6b"
+LABEL_GAP = 1.25  # from one line of labels to the next, of their size
 SEQUENTIAL = "viridis"
 
 SETTINGS: Any = {
@@ -158,7 +159,7 @@ def label_lines(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size:
     y_low, y_high = axes.get_ylim()
     figure = axes.figure
     height_points = axes.get_position().height * figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
-    gap = 1.25 * size / max(height_points, 1.0)
+    gap = LABEL_GAP * size / max(height_points, 1.0)
     heights = [(y - y_low) / (y_high - y_low) for _, y, _, _ in ends]
     for (x, y, text, color), place in zip(ends, spread(heights, gap, 0.0, 1.0), strict=True):
         axes.annotate(
@@ -187,6 +188,11 @@ def label_lines(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size:
 def label_width(texts: Sequence[str], size: float = 8.5) -> float:
     """Inches that labels beside the axes need, near enough."""
     return 0.2 + max((len(text) for text in texts), default=0) * size * 0.6 / 72
+
+
+def labels_height(count: int, size: float = 8.5) -> float:
+    """Inches that a panel needs so that so many labels beside it do not overlap: axes, title and x axis."""
+    return 1.0 + count * LABEL_GAP * size / 72
 
 
 def darker(color: str, amount: float = 0.8) -> str:

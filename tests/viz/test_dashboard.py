@@ -174,7 +174,7 @@ def test_tables(store):
         ("kl_lambda=0.1", 5, 4, 6, 3),
         ("kl_lambda=1", 105, 104, 106, 3),
     ]
-    names, table = config_diff([runs[0], runs[4]])
+    names, table, *_ = config_diff([runs[0], runs[4]])
     assert names == ["kl0.1_s0", "kl1.0_s1"]
     assert [row for row in table if row[0] == "algo_params.kl_lambda"] == [["algo_params.kl_lambda", "0.1", "1"]]
     assert "env_name" not in [row[0] for row in table]

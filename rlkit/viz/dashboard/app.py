@@ -28,6 +28,13 @@ MAX_RUNS_WITH_MEDIA = 12
 CONTROLS = ("x", "y", "group", "split", "filter", "search", "statistic", "smooth", "show")
 MENUS = ("x", "y", "group", "split", "filter")
 
+USUAL_WIDTH = 1180  # pixels of the figure, until the page tells
+
+MEASURE = """(_, before) => {
+    const width = Math.floor(document.querySelector("main").clientWidth - 32);
+    return width === before ? window.dash_clientside.no_update : width;
+}"""
+
 SHOW_LINK = """(query) => {
     const href = window.location.origin + window.location.pathname + query;
     window.history.replaceState(null, "", href);
@@ -119,16 +126,19 @@ def _draw_curves(app: dash.Dash, store: ExperimentStore) -> None:
         Input("version", "data"),
         *(Input(name, "value") for name in CONTROLS),
         Input("runs", "selectedRows"),
+        Input("width", "data"),
     )
     def draw(_: int, *values: Any) -> Any:
         selection = _selection(values)
         chosen = chosen_runs(store, selection)
         panels = draw_panels(store, chosen, selection)
         revision = f"{selection.x} {selection.y}"
-        figure = make_figure(panels, selection.x, len(selection.y), selection.show, revision)
+        width = values[-1] if isinstance(values[-1], int) else USUAL_WIDTH
+        figure = make_figure(panels, selection.x, len(selection.y), selection.show, revision, width)
         store.warm()
         return figure, final_rows(panels), message(store, chosen, panels), selection.to_query()
 
+    app.clientside_callback(MEASURE, Output("width", "data"), Input("tick", "n_intervals"), State("width", "data"))
     app.clientside_callback(
         SHOW_LINK,
         Output("link", "href"),
@@ -153,7 +163,7 @@ def _compare_runs(app: dash.Dash, store: ExperimentStore) -> None:
     def compare(tab: str, ticked: Any, _: int, filters: list[str] | None, search: str | None) -> Any:
         selection = Selection(filter=tuple(filters or ()), search=search or "", runs=_ticked_names(ticked))
         if tab == "diff":
-            return layout.diff_table(*config_diff(chosen_runs(store, selection))), no_update
+            return layout.diff_table(config_diff(chosen_runs(store, selection))), no_update
         if tab == "media":
             return no_update, layout.media_gallery(_media(store, chosen_runs(store, selection)))
         return no_update, no_update

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import dash_ag_grid as dag
 from dash import dcc, html
 
 from rlkit.viz.dashboard.selection import MAX_SMOOTH, Selection
+from rlkit.viz.dashboard.tables import ConfigDiff
 from rlkit.viz.labels import Y_DEFAULT
 from rlkit.viz.stats import STATISTICS
 
@@ -43,7 +45,7 @@ RUN_COLUMNS: list[dict[str, Any]] = [
     {"field": "problem", "headerName": "Trouble", "flex": 2, "minWidth": 120, "tooltipField": "problem"},
 ]
 FINAL_COLUMNS: list[dict[str, Any]] = [
-    {"field": "group", "headerName": "Group", "flex": 2, "minWidth": 160, "tooltipField": "group"},
+    {"field": "group", "headerName": "Group", "flex": 1, "minWidth": 160, "tooltipField": "detail"},
     {"field": "panel", "headerName": "Panel", "flex": 1, "minWidth": 120},
     {"field": "column", "headerName": "Column", "flex": 1, "minWidth": 120},
     *(
@@ -58,6 +60,7 @@ FINAL_COLUMNS: list[dict[str, Any]] = [
             ("best", "Best seed", 105),
         )
     ),
+    {"field": "detail", "headerName": "Differs by", "flex": 2, "minWidth": 200, "tooltipField": "detail"},
 ]
 
 
@@ -76,6 +79,7 @@ def page(
     return [
         dcc.Store(id="version", data=version),
         dcc.Store(id="query", data=selection.to_query()),
+        dcc.Store(id="width"),
         dcc.Interval(id="tick", interval=POLL_MS),
         html.Aside([*_what(selection, columns, keys, filters), *_how(selection)], className="controls"),
         html.Main(
@@ -215,15 +219,30 @@ def _final_table() -> Any:
     )
 
 
-def diff_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    """The settings in which runs differ, a column per run."""
-    if len(names) < 2:
+def diff_table(diff: ConfigDiff) -> Any:
+    """The settings in which runs differ, a column per run; those of whole families are folded below."""
+    if len(diff.names) < 2:
         return html.P("Tick at least two runs.", className="hint")
-    if not rows:
-        return html.P(f"The {len(names)} runs have the same config.", className="hint")
+    if not diff.rows and not diff.by_family:
+        return html.P(f"The {len(diff.names)} runs have the same config.", className="hint")
+    parts = [_settings_table(diff.names, diff.rows)] if diff.rows else []
+    if diff.by_family:
+        summary = html.Summary(f"{len(diff.by_family)} settings that all runs of a task family share")
+        folded = html.Details([summary, _settings_table(diff.families, diff.by_family)], open=not diff.rows)
+        parts.append(html.Div(folded, className="families"))
+    return html.Div(parts, className="scroll")
+
+
+def _settings_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """Values by setting and name; those that are not the most frequent one of their row stand out."""
     head = html.Thead(html.Tr([html.Th("Setting"), *(html.Th(name) for name in names)]))
-    body = html.Tbody([html.Tr([html.Th(row[0]), *(html.Td(value) for value in row[1:])]) for row in rows])
-    return html.Div(html.Table([head, body], className="diff"), className="scroll")
+    body = []
+    for key, *values in rows:
+        usual, count = Counter(values).most_common(1)[0]
+        differs = ["differs" if count == 1 or value != usual else "" for value in values]
+        cells = [html.Td(value, className=name) for value, name in zip(values, differs, strict=True)]
+        body.append(html.Tr([html.Th(key), *cells]))
+    return html.Table([head, html.Tbody(body)], className="diff")
 
 
 def media_gallery(media: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]) -> Any:

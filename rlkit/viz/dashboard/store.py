@@ -64,7 +64,7 @@ class ExperimentStore:
         """As `make_line`, remembered while the group's runs do not change."""
         runs = tuple((member.name, member.version) for member in group.members)
         how = (options.x, options.statistic, options.smooth, options.max_points, options.num_resamples)
-        key = (group.label, y, how, runs)
+        key = (group.label, group.detail, y, how, runs)
         with self._lock:
             if key in self._lines:
                 self._lines.move_to_end(key)

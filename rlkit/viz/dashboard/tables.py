@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlkit.viz.curves import Panel
 from rlkit.viz.dashboard.store import ExperimentStore
@@ -49,6 +49,7 @@ def final_rows(panels: Sequence[Panel]) -> list[Row]:
                     "panel": panel.title,
                     "column": axis_name(panel.y),
                     "group": line.label,
+                    "detail": line.detail,
                     "seeds": len(line.runs),
                     "x": float(pooled.x[-1]),
                     "final": rounded(float(pooled.center[-1])),
@@ -61,20 +62,40 @@ def final_rows(panels: Sequence[Panel]) -> list[Row]:
     return rows
 
 
-def config_diff(experiments: Sequence[Experiment]) -> tuple[list[str], list[list[str]]]:
-    """Settings in which runs differ.
+class ConfigDiff(NamedTuple):
+    """In what runs differ.
 
-    Returns:
-        The runs' names, and for each such key a list of the key and each run's value.
+    Attributes:
+        names: of the runs.
+        rows: settings in which runs of one family differ: the key and each run's value.
+        families: the task families, where there are several.
+        by_family: settings in which families alone differ: the key and each family's value.
     """
+
+    names: list[str]
+    rows: list[list[str]]
+    families: list[str]
+    by_family: list[list[str]]
+
+
+def config_diff(experiments: Sequence[Experiment]) -> ConfigDiff:
+    """Settings in which runs differ."""
     shown = list(experiments)[:MAX_RUNS_IN_DIFF]
-    keys = list(dict.fromkeys(key for run in shown for key in run.config))
-    table = []
-    for key in keys:
+    families = list(dict.fromkeys(run.env_name for run in shown))
+    rows, by_family = [], []
+    for key in dict.fromkeys(key for run in shown for key in run.config):
         values = [show_value(run.config[key]) if key in run.config else ABSENT for run in shown]
-        if len(set(values)) > 1:
-            table.append([key, *values])
-    return [run.name for run in shown], table
+        seen = {
+            name: {value for run, value in zip(shown, values, strict=True) if run.env_name == name}
+            for name in families
+        }
+        if len(set(values)) == 1:
+            continue
+        if len(families) > 1 and all(len(of_family) == 1 for of_family in seen.values()):
+            by_family.append([key, *(of_family.pop() for of_family in seen.values())])
+        else:
+            rows.append([key, *values])
+    return ConfigDiff([run.name for run in shown], rows, families, by_family)
 
 
 def rounded(value: float, digits: int = 5) -> float | None:
