@@ -83,7 +83,8 @@ def train(
         if is_new:
             folder.clear()
             own = parts.envs[0].own_action_space
-            describe_run(folder.path, config, parts.tasks, (own.low.tolist(), own.high.tolist()), str(device))
+            action_range = (own.low.tolist(), own.high.tolist())
+            describe_run(folder.path, config, parts.tasks, action_range, str(device), rewarded_radius(parts))
         check_tasks(folder.path, parts.tasks)
         _run(config, parts, folder.path, display, on_iteration, is_new=is_new)
     return folder
@@ -128,6 +129,12 @@ def draw_report(folder: Path, say: Callable[[str], None]) -> list[Path]:
     return pictures
 
 
+def rewarded_radius(parts: Parts) -> float | None:
+    """Around a goal, where the sparse reward is not zero; None where the family has no such disc."""
+    radius = getattr(parts.envs[0], "rewarded_radius", None)
+    return float(radius) if isinstance(radius, int | float) else None
+
+
 def with_seed(config: Config) -> Config:
     """The config, with a seed of its own where it has none."""
     return config if config.seed is not None else config.model_copy(update={"seed": secrets.randbelow(2**32)})
@@ -164,7 +171,8 @@ def _run(
     if done > wanted:
         raise UserError(f"{folder} is complete: raise algo_params.num_iterations above {done} to go on")
     dump_paths = config.algo_params.dump_eval_paths
-    draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=config.algo_params.num_exp_traj_eval)
+    num_prior = config.algo_params.num_exp_traj_eval
+    draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=num_prior, radius=rewarded_radius(parts))
     logger = RunLogger(folder, dump_eval_paths=dump_paths, draw=draw if util.plots else None, resume_at=place)
     with logger, display:
         progress = algorithm.progress

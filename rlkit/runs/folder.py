@@ -262,7 +262,12 @@ def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
 
 
 def describe_run(
-    folder: Path, config: Config, tasks: Sequence[dict[str, Any]], action_range: Sequence[Any], device: str
+    folder: Path,
+    config: Config,
+    tasks: Sequence[dict[str, Any]],
+    action_range: Sequence[Any],
+    device: str,
+    rewarded_radius: float | None = None,
 ) -> None:
     """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json.
 
@@ -272,13 +277,16 @@ def describe_run(
         tasks: the task set.
         action_range: lowest and highest action of the environment, as nested lists.
         device: what it is run on.
+        rewarded_radius: around a goal, where the family's sparse reward is not zero; None without one.
     """
-    task_set = {
+    task_set: dict[str, Any] = {
         "train_tasks": list(config.train_tasks),
         "eval_tasks": list(config.test_tasks),
         "tasks": list(tasks),
         ACTION_RANGE: list(action_range),
     }
+    if rewarded_radius is not None:
+        task_set["rewarded_radius"] = rewarded_radius
     began = {"settings": flat(config.model_dump()), "tasks_sha256": _digest(task_set)}
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(folder / TASKS_FILE, task_set)

@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Task = Mapping[str, Any]
 EVALUATION, TASKS = "evaluation.npz", "tasks.json"
+MAX_RADIUS = 1e6  # larger numbers are damage
 MAX_BYTES = 1 << 30  # of unpacked arrays
 
 
@@ -113,6 +114,13 @@ def read_tasks(folder: Path) -> list[Task]:
     tree = read_json(folder / TASKS)
     tasks = tree.get("tasks") if isinstance(tree, dict) else None
     return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+
+
+def read_rewarded_radius(folder: Path) -> float | None:
+    """The radius around its goal in which an experiment's family gives a sparse reward; None without one."""
+    tree = read_json(folder / TASKS)
+    radius = tree.get("rewarded_radius") if isinstance(tree, dict) else None
+    return float(radius) if isinstance(radius, int | float) and 0 < radius < MAX_RADIUS else None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BEFORE, AFTER = style.COLORS[5], style.COLORS[0]
-GOAL_RADIUS = 0.2  # of the sparse point robot's reward
 UNIT = 1.0
 MIN_SHARE = 1e-9
 MIN_TASKS = 5  # for a band over tasks
@@ -178,14 +177,17 @@ def principal_plane(points: FloatArray) -> tuple[FloatArray, tuple[str, str]]:
     return flat, (f"mean of z, component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
 
 
-def draw_trajectories(axes: Axes, positions: FloatArray, task: Task, lowest: float, highest: float) -> None:
+def draw_trajectories(
+    axes: Axes, positions: FloatArray, task: Task, limits: tuple[float, float], radius: float | None
+) -> None:
     """One lane's trajectories on the plane, light to dark as adaptation goes on, and its goal.
 
     Args:
         axes: where.
         positions: (trajectories, steps + 1, 2), nan where there is nothing.
-        task: with a "goal" [x, y], drawn with the radius of the sparse reward.
-        lowest, highest: limits of both axes.
+        task: with a "goal" [x, y].
+        limits: of both axes.
+        radius: of the sparse reward around the goal; None where the family has none.
     """
     import matplotlib
     from matplotlib.patches import Circle
@@ -197,8 +199,9 @@ def draw_trajectories(axes: Axes, positions: FloatArray, task: Task, lowest: flo
     goal = task_parameter([task])
     if goal is not None and goal.is_plane:
         x, y = goal.values[0]
-        axes.add_patch(Circle((x, y), GOAL_RADIUS, color=style.COLORS[1], alpha=0.15, linewidth=0, zorder=0))
+        if radius is not None:
+            axes.add_patch(Circle((x, y), radius, color=style.COLORS[1], alpha=0.15, linewidth=0, zorder=0))
         axes.plot(x, y, marker="*", markersize=11, color=style.COLORS[1], zorder=5, markeredgecolor="white")
-    axes.set_xlim(lowest, highest)
-    axes.set_ylim(lowest, highest)
+    axes.set_xlim(*limits)
+    axes.set_ylim(*limits)
     axes.set_aspect("equal")

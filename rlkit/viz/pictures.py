@@ -31,15 +31,20 @@ def adaptation_picture(evaluation: Evaluation, num_prior: int | None = None) -> 
     return style.to_rgb(figure)
 
 
-def trajectories_picture(evaluation: Evaluation, tasks: Sequence[Task]) -> Picture | None:
+def trajectories_picture(
+    evaluation: Evaluation, tasks: Sequence[Task], radius: float | None = None
+) -> Picture | None:
     """A point robot's trajectories for a few unseen tasks, (height, width, 3) uint8; None for other families."""
     with style.styled():
-        figure = trajectories(evaluation, tasks)
+        figure = trajectories(evaluation, tasks, radius)
     return None if figure is None else style.to_rgb(figure)
 
 
 def evaluation_pictures(
-    arrays: dict[str, npt.NDArray[Any]], tasks: Sequence[Task], num_prior: int | None = None
+    arrays: dict[str, npt.NDArray[Any]],
+    tasks: Sequence[Task],
+    num_prior: int | None = None,
+    radius: float | None = None,
 ) -> dict[str, Picture]:
     """All pictures of an evaluation given as the arrays of evaluation.npz, by name.
 
@@ -48,5 +53,5 @@ def evaluation_pictures(
     """
     evaluation = make_evaluation(arrays)
     pictures = {"adaptation": adaptation_picture(evaluation, num_prior)}
-    plane = trajectories_picture(evaluation, tasks)
+    plane = trajectories_picture(evaluation, tasks, radius)
     return pictures | ({} if plane is None else {"trajectories": plane})

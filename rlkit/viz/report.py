@@ -10,7 +10,7 @@ import numpy as np
 
 from rlkit.viz import panels, style
 from rlkit.viz.curves import run_curve
-from rlkit.viz.evaluation import Evaluation, Task, read_evaluation, read_tasks, task_parameter
+from rlkit.viz.evaluation import Evaluation, Task, read_evaluation, read_rewarded_radius, read_tasks, task_parameter
 from rlkit.viz.experiments import Experiment
 from rlkit.viz.labels import TRAIN_RETURN, TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
 
@@ -50,7 +50,7 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
         "return_by_task": lambda: return_by_task(experiment, evaluation, tasks),
         "losses": lambda: columns_over_steps(experiment, LOSS_COLUMNS, "losses and predictions"),
         "belief": lambda: belief(experiment, evaluation, tasks),
-        "trajectories": lambda: trajectories(evaluation, tasks),
+        "trajectories": lambda: trajectories(evaluation, tasks, read_rewarded_radius(exp_dir)),
     }
     written = []
     with style.styled():
@@ -163,22 +163,26 @@ def belief(experiment: Experiment, evaluation: Evaluation | None, tasks: Sequenc
     return figure
 
 
-def trajectories(evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
-    """A point robot's trajectories for a few unseen tasks; None for other families."""
+def trajectories(evaluation: Evaluation | None, tasks: Sequence[Task], radius: float | None = None) -> Figure | None:
+    """A point robot's trajectories for a few unseen tasks; None for other families.
+
+    `radius` is that of the sparse reward, None where there is none.
+    """
     if evaluation is None or evaluation.observations is None:
         return None
     lanes = _spread_lanes(evaluation, tasks)
     if not lanes:
         return None
     positions = evaluation.observations[lanes]
-    lowest, highest = _limits(positions, [tasks[evaluation.tasks[lane]] for lane in lanes])
+    limits = _limits(positions, [tasks[evaluation.tasks[lane]] for lane in lanes], radius or 0.0)
     figure, grid = _grid(len(lanes), cell=(2.2, 2.2))
     for axes, lane in zip(grid, lanes, strict=False):
         task = tasks[evaluation.tasks[lane]]
-        panels.draw_trajectories(axes, evaluation.observations[lane], task, lowest, highest)
+        panels.draw_trajectories(axes, evaluation.observations[lane], task, limits, radius)
         axes.set_title(f"task {evaluation.tasks[lane]}", fontweight="normal", fontsize=9)
     number = evaluation.observations.shape[1]
-    text = f"Trajectories 1 (light) to {number} (dark) on unseen tasks\nstar: goal, disc: sparse reward"
+    text = f"Trajectories 1 (light) to {number} (dark) on unseen tasks\nstar: goal"
+    text += ", disc: sparse reward" if radius is not None else ""
     figure.suptitle(text, x=0.01, ha="left", fontsize=9)
     return figure
 
@@ -195,11 +199,11 @@ def _spread_lanes(evaluation: Evaluation, tasks: Sequence[Task]) -> list[int]:
     return [known[i] for i in chosen]
 
 
-def _limits(positions: Any, tasks: Sequence[Task]) -> tuple[float, float]:
+def _limits(positions: Any, tasks: Sequence[Task], radius: float) -> tuple[float, float]:
     goals = task_parameter(tasks)
     points = [positions.reshape(-1, 2)]
     if goals is not None and goals.is_plane:
-        points += [goals.values - panels.GOAL_RADIUS, goals.values + panels.GOAL_RADIUS]
+        points += [goals.values - radius, goals.values + radius]
     every = np.concatenate(points)
     every = every[np.isfinite(every)]
     if len(every) == 0:

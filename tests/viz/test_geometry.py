@@ -98,7 +98,8 @@ GEOMETRY = """() => {
         .filter(r => r.width > 0).map(r => [r.left, r.top, r.right, r.bottom]);
     return {panels: boxes('.draglayer .nsewdrag'), legends: boxes('g[class^="legend"] > rect.bg'),
             entries: boxes('[class^="legend"][class$="text"]'),
-            titles: boxes('.annotation-text-g'), axes: boxes('.xtitle, .ytitle'), right: plot.getBoundingClientRect().right};
+            titles: boxes('.annotation-text-g'), axes: boxes('.xtitle, .ytitle'),
+            right: plot.getBoundingClientRect().right};
 }"""
 
 

@@ -1,15 +1,18 @@
 """A run's own pictures: drawn from whatever is there, with the right numbers in them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from viz.synthetic import add_evaluation, make_config, make_run
 
+from rlkit.config.files import changed_config, debug_version, load_config
+from rlkit.launchers.train import train
 from rlkit.viz import panels, style
-from rlkit.viz.evaluation import make_evaluation, read_evaluation, read_tasks, task_parameter
+from rlkit.viz.evaluation import make_evaluation, read_evaluation, read_rewarded_radius, read_tasks, task_parameter
 from rlkit.viz.pictures import evaluation_pictures
-from rlkit.viz.report import write_report
+from rlkit.viz.report import trajectories, write_report
 
 pytestmark = pytest.mark.usefixtures("_coarse_pictures")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -161,3 +164,16 @@ def test_pictures_are_rgb_arrays(tmp_path):
 def test_config_without_exploration_count(tmp_path):
     folder = make_run(tmp_path, [1.0, 2.0], make_config(algo_params={"num_exp_traj_eval": "two"}))
     assert "adaptation" in names(write_report(folder))
+
+
+@pytest.mark.parametrize(("env", "has_disc"), [("point-robot", False), ("sparse-point-robot", True)])
+def test_a_disc_is_drawn_where_the_family_gives_a_sparse_reward(tmp_path, env, has_disc):
+    from matplotlib.patches import Circle
+
+    config = load_config(Path(__file__).parents[2] / f"configs/{env}.json", [f"util_params.base_log_dir={tmp_path}"])
+    settings = {"util_params.use_gpu": False, "util_params.plots": False, "algo_params.num_train_steps_per_itr": 1}
+    folder = train(debug_version(changed_config(config, settings)), name="run").path
+    figure = trajectories(read_evaluation(folder), read_tasks(folder), read_rewarded_radius(folder))
+    discs = [patch for axes in figure.axes for patch in axes.patches if isinstance(patch, Circle)]
+    assert bool(discs) == has_disc
+    assert ("sparse reward" in figure.get_suptitle()) == has_disc
