@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from rlkit.config.files import debug_version, load_config, resumed_config
+from rlkit.config.files import debug_version, load_config, resumed_config, with_seed
 from rlkit.config.settings import Config
-from rlkit.launchers.train import train, with_seed
+from rlkit.launchers.train import train
 from rlkit.runs.folder import LATEST, RunFolder, find_run, results_folder
 from rlkit.util.command import Command, UserPath, os_error_text, run_command, say_error
 from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError

@@ -12,8 +12,6 @@ from click.testing import CliRunner
 from launch_experiment import main
 from rlkit.config.files import debug_version, load_config
 from rlkit.launchers.build import build
-from rlkit.launchers.display import ConsoleDisplay
-from rlkit.util.signals import StopSignal
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["net_size=16", "encoder_size=16", "algo_params.embedding_batch_size=32"]
@@ -61,7 +59,7 @@ def test_adaptation_uses_the_evaluations_own_transitions_alone(switch):
     """True before any training: whatever is in the buffers, an evaluation gives the same."""
     settings = [*SMALL, *SWITCHES[switch], "seed=5", "algo_params.num_train_steps_per_itr=1"]
     config = debug_version(load_config(ROOT / "configs/sparse-point-robot.json", settings))
-    parts = build(config, device=torch.device("cpu"), display=ConsoleDisplay(1), stop=StopSignal())
+    parts = build(config)
     algorithm = parts.algorithm
     next(iter(algorithm.train()))
     before = algorithm._evaluate(1)[:2]
@@ -102,7 +100,7 @@ def test_without_bottleneck_exploration_and_belief_are_deterministic():
     """z is 0 before any context, so that all runs begin alike from the same start; the belief has no spread."""
     settings = [*SMALL, "algo_params.use_information_bottleneck=false", "seed=5", "algo_params.num_evals=2"]
     config = load_config(ROOT / "configs/sparse-point-robot.json", settings)
-    algorithm = build(config, device=torch.device("cpu"), display=ConsoleDisplay(1), stop=StopSignal()).algorithm
+    algorithm = build(config).algorithm
     with torch.no_grad():  # fresh output layers make every z 0
         algorithm._evaluator._agent.context_encoder.last_fc.weight.normal_(generator=torch.Generator().manual_seed(0))
     adaptation = algorithm._evaluator.adapt(np.array([80, 80, 90]))

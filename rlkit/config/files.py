@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,11 @@ def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[st
                 f" what may change in a run that goes on: {', '.join(MAY_CHANGE_ON_RESUME)}"
             )
     return config
+
+
+def with_seed(config: Config) -> Config:
+    """The config, with a seed of its own where it has none."""
+    return config if config.seed is not None else config.model_copy(update={"seed": secrets.randbelow(2**32)})
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from rlkit.util.timing import PhaseTimer
 DIVERGED_COLUMN = "Number of diverged episodes"  # of the iteration, collecting and evaluation
 
 
-class Display(Protocol):
-    """Shows the user where the run is."""
+class Display:
+    """Is told where the run is; this one shows nothing."""
 
     def say(self, text: str) -> None:
         """Print a line."""

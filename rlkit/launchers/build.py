@@ -1,14 +1,15 @@
 """The wiring of the whole program: from a config to environments, networks, buffers and the loop.
 
-Imports of torch and mujoco are in the functions: this module is imported before it is known that a run will start.
+Imports of torch and mujoco are in the functions: a command line should answer before.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rlkit.config.files import with_seed
 from rlkit.config.settings import Config
-from rlkit.launchers.lanes import make_lanes
+from rlkit.util.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from rlkit.torch.sac.training_phase import TrainingPhase
     from rlkit.util.records import Dims
     from rlkit.util.signals import StopSignal
+
+MAX_LANES = 128  # episodes that run side by side; more fit, but gain nothing and cost memory
+MAX_COPIES = 16  # the same for environments that are not simulated together, of which each lane is a copy
 
 
 class Parts(NamedTuple):
@@ -39,12 +43,18 @@ class Parts(NamedTuple):
             env.close()
 
 
-def build(config: Config, *, device: torch.device, display: Display, stop: StopSignal) -> Parts:
+def build(
+    config: Config,
+    *,
+    device: torch.device | None = None,
+    display: Display | None = None,
+    stop: StopSignal | None = None,
+) -> Parts:
     """Put the parts of a run together.
 
     Args:
-        config: the experiment, with a seed.
-        device: where it trains; `prepare_device` has set it up.
+        config: the experiment; a seed is drawn where it has none.
+        device: where it trains; None takes the CPU.
         display: is told of phases and steps.
         stop: is looked at between steps.
 
@@ -56,7 +66,7 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
 
     from rlkit.core.collector import Collector
     from rlkit.core.evaluation import Evaluator
-    from rlkit.core.rl_algorithm import MetaRLAlgorithm, TaskSplit
+    from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm, TaskSplit
     from rlkit.data_management.context import ContextSampler
     from rlkit.data_management.experience import Experience
     from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
@@ -64,10 +74,13 @@ def build(config: Config, *, device: torch.device, display: Display, stop: StopS
     from rlkit.torch.sac.training_phase import TrainingPhase
     from rlkit.util.records import Dims
     from rlkit.util.seeding import Stream, stream_seed
+    from rlkit.util.signals import StopSignal
 
-    assert config.seed is not None, "whoever starts a run draws a seed where the config has none"
+    config = with_seed(config)
+    assert config.seed is not None
+    device, display, stop = device or torch.device("cpu"), display or Display(), stop or StopSignal()
     algo, n_tasks = config.algo_params, config.env_params.n_tasks
-    env, eval_env = make_lanes(config), make_lanes(config)
+    env, eval_env = make_envs(config), make_envs(config)
     for note in env.notes:
         display.say(note)
     tasks = TaskSplit(np.array(config.train_tasks), np.array(config.test_tasks))
@@ -169,3 +182,58 @@ def build_agent(config: Config, dims: Dims, generator: torch.Generator) -> PEARL
     )
     policy = TanhGaussianPolicy(dims.obs, config.latent_size, dims.action, config.net_size, generator)
     return PEARLAgent(encoder, policy, config.latent_size)
+
+
+def make_envs(config: Config, *, tasks: list[Task] | None = None, **changes: Any) -> MetaEnv:
+    """The environment of a config, with as many lanes as episodes can run side by side, within bounds.
+
+    Args:
+        config: the experiment.
+        tasks: take these in place of those that a native family would draw.
+        changes: of the parameters.
+
+    Raises:
+        UserError: there is no such environment, it cannot be built so, or it lacks what the config needs of it.
+    """
+    from gymnasium.vector import AutoresetMode
+
+    from envs import is_native, make_env
+
+    name = config.env_name
+    try:
+        native = is_native(name)
+        settings = _lane_settings(config, simulated_together=native)
+        settings |= {"tasks": tasks} if native and tasks is not None else {}
+        env = make_env(name, autoreset_mode=AutoresetMode.DISABLED, **{**settings, **changes})
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: {error}") from None
+    if config.algo_params.sparse_rewards and not env.has_sparse_reward:
+        if native:
+            raise UserError(f"algo_params.sparse_rewards: must be false, {name} gives no sparse reward, got true")
+        env.has_sparse_reward = True  # others may name it only in the step that has it
+        env.notes = [*env.notes, f"{name}: a first step gave no sparse_reward; where it is missing it counts 0"]
+    return env
+
+
+def _lane_settings(config: Config, *, simulated_together: bool) -> dict[str, Any]:
+    """Arguments for the environment's constructor.
+
+    There are as many lanes as the initial pool or an evaluation has episodes side by side. Resets draw lane by
+    lane, so an evaluation gives the same numbers again where the lanes are as many.
+
+    Args:
+        config: the experiment.
+        simulated_together: whether the lanes of the task family are one simulation, or copies.
+    """
+    algo = config.algo_params
+    episodes = max(
+        config.n_train_tasks * -(-algo.num_initial_steps // algo.max_path_length),
+        config.n_eval_tasks * max(algo.num_evals, -(-algo.num_steps_per_eval // algo.max_path_length)),
+    )
+    threads = {"num_threads": config.util_params.num_threads} if config.util_params.num_threads else {}
+    return {
+        "num_envs": min(episodes, MAX_LANES if simulated_together else MAX_COPIES),
+        "max_path_length": algo.max_path_length,
+        **config.env_params.model_dump(),
+        **threads,
+    }

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from rlkit.core.rl_algorithm import DIVERGED_COLUMN
+from rlkit.core.rl_algorithm import DIVERGED_COLUMN, Display
 from rlkit.runs.logger import LOGGER
 from rlkit.util.terminal import Screen
 
 Row = Mapping[str, float | None]
 
 
-class ConsoleDisplay:
+class ConsoleDisplay(Display):
     """Shows iteration, phase, speeds, returns and time left. A context manager: the bar lives inside the block."""
 
     def __init__(self, num_iterations: int) -> None:

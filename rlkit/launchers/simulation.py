@@ -14,7 +14,7 @@ from envs.cpus import usable_cpus
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
-from rlkit.launchers.lanes import make_lanes
+from rlkit.launchers.build import make_envs
 from rlkit.launchers.trained_agent import load_experiment
 from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE, RunFolder
 from rlkit.samplers.path_sampler import PathSampler
@@ -40,7 +40,7 @@ class Run(NamedTuple):
         Raises:
             UserError: the environment refuses.
         """
-        return make_lanes(self.config, tasks=self.tasks, **changes)
+        return make_envs(self.config, tasks=self.tasks, **changes)
 
     def evaluation_tasks(self) -> IndexArray:
         """Indices of the tasks that the run is tested on."""

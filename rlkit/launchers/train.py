@@ -5,14 +5,13 @@ Imports of torch are in the functions: this module is imported before it is know
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlkit.config.files import flat
+from rlkit.config.files import flat, with_seed
 from rlkit.config.settings import Config
 from rlkit.util.errors import NonFiniteError, RunError, StopRequested, UserError
 
@@ -133,11 +132,6 @@ def rewarded_radius(parts: Parts) -> float | None:
     """Around a goal, where the sparse reward is not zero; None where the family has no such disc."""
     radius = getattr(parts.envs[0], "rewarded_radius", None)
     return float(radius) if isinstance(radius, int | float) else None
-
-
-def with_seed(config: Config) -> Config:
-    """The config, with a seed of its own where it has none."""
-    return config if config.seed is not None else config.model_copy(update={"seed": secrets.randbelow(2**32)})
 
 
 def _run(
