@@ -42,9 +42,20 @@ def test_a_trained_agent_is_used_from_python(tmp_path, monkeypatch):
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     monkeypatch.chdir(tmp_path)
     variables = {"env": envs.SingleEnv("point-robot", task=1)}
-    exec(compile(block("python", "load_experiment"), "README.md", "exec"), variables)
+    exec(compile(block("python", "agent.update"), "README.md", "exec"), variables)
     assert len(variables["belief"].context) == 3 * 20
     assert (variables["belief"].var < variables["agent"].prior().var).all()
+
+
+def test_training_from_python(tmp_path, monkeypatch, capsys):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    variables = {"observation": [0.1, 0.2]}
+    exec(compile(block("python", "on_iteration"), "README.md", "exec"), variables)
+    assert variables["action"].shape == (2,)
+    assert "algo_params" in json.loads((variables["folder"].path / "variant.json").read_text())
+    last_line = capsys.readouterr().out.splitlines()[-1]
+    assert float(last_line) == variables["folder"].rows()[-1]["AverageReturn"]
 
 
 def test_every_config_is_listed_and_exists():

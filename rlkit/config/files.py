@@ -77,7 +77,15 @@ def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[st
     """
     tree = saved.model_dump()
     _change(tree, overrides, settings)
-    config = make_config(tree, place)
+    return checked_resume(saved, make_config(tree, place))
+
+
+def checked_resume(saved: Config, config: Config) -> Config:
+    """`config`, with which a run is to go on that began with `saved`.
+
+    Raises:
+        UserError: a setting differs that makes the numbers.
+    """
     before, after = flat(saved.model_dump()), flat(config.model_dump())
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key) and key not in MAY_CHANGE_ON_RESUME:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
@@ -14,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from rlkit.core.rl_algorithm import DIVERGED_COLUMN, Display
+from rlkit.runs.folder import RunFolder
 from rlkit.runs.logger import LOGGER
+from rlkit.runs.progress_csv import EVALUATED
 from rlkit.util.terminal import Screen
 
 Row = Mapping[str, float | None]
@@ -104,22 +104,21 @@ class ConsoleDisplay(Display):
             f" | {_clock(elapsed)}, {_clock(left)} left"
         )
 
-    def summary(self, folder: Path) -> None:
-        """The table at the end of a run, of what its progress.csv says."""
-        with (folder / "progress.csv").open(encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["AverageReturn_all_test_tasks"]]
+    def summary(self, folder: RunFolder) -> None:
+        """The table at the end of a run, of the evaluations in its progress.csv."""
+        rows = [row for row in folder.rows() if EVALUATED in row]
         table = Table(title="Unseen tasks", show_header=True)
         for heading in ("", "first iteration", "last iteration"):
             table.add_column(heading, justify="right" if heading else "left")
         for name, column in (
             ("return before adaptation", "Test Return Trajectory 1"),
-            ("return after adaptation", "AverageReturn_all_test_tasks"),
+            ("return after adaptation", EVALUATED),
         ):
-            if rows[-1].get(column):
-                table.add_row(name, *(f"{float(row[column]):.2f}" for row in (rows[0], rows[-1])))
+            if column in rows[-1]:
+                table.add_row(name, *(f"{row[column]:.2f}" for row in (rows[0], rows[-1])))
         self.console.print(table)
-        self.say(f"time    {_clock(float(rows[-1]['Total Train Time (s)']))}")
-        self.say(f"results {folder}")
+        self.say(f"time    {_clock(rows[-1]['Total Train Time (s)'])}")
+        self.say(f"results {folder.path}")
 
 
 def _seconds(row: Row, column: str) -> float:

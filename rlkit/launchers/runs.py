@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rlkit.runs.folder import RunFolder
-from rlkit.runs.lock import is_locked
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ROOT / "launch_experiment.py"
@@ -29,8 +28,8 @@ class Run(NamedTuple):
         return self.folder.name
 
     @property
-    def state(self) -> str | None:
-        """What the run says of itself, as "interrupted"; None where it says nothing."""
+    def state(self) -> str:
+        """What the run says of itself, as "interrupted"."""
         return RunFolder(self.folder).status.state
 
     @property
@@ -41,7 +40,7 @@ class Run(NamedTuple):
     @property
     def is_running(self) -> bool:
         """Whether a process works on it."""
-        return is_locked(self.folder)
+        return RunFolder(self.folder).is_running
 
     @property
     def is_finished(self) -> bool:

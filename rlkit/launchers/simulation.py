@@ -16,12 +16,11 @@ from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.launchers.build import make_envs
 from rlkit.launchers.trained_agent import load_experiment
-from rlkit.runs.folder import TASKS_FILE, VARIANT_FILE, RunFolder
+from rlkit.runs.folder import VARIANT_FILE, RunFolder
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.pytorch_util import tune_cpu
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.util.errors import UserError
-from rlkit.util.files import read_json
 from rlkit.util.records import IndexArray, LaneEnv
 from rlkit.util.seeding import Stream, stream_seed
 
@@ -73,22 +72,12 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    files = RunFolder(folder)
     if config_path is None:
-        RunFolder(folder).require_own_settings()
-    RunFolder(folder).require_own_tasks()
+        files.require_own_settings()
+    files.require_own_tasks()
     config = load_config(config_path or folder / VARIANT_FILE, overrides)
     agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads, usable_cpus())
-    saved_tasks = read_json(folder / TASKS_FILE)
-    tasks = saved_tasks["tasks"] if isinstance(saved_tasks, dict) and "tasks" in saved_tasks else None
-    return Run(config, agent, _iteration(folder), tasks)
-
-
-def _iteration(folder: Path) -> int:
-    """The last finished iteration, from 1, by status.json, or else by the rows of progress.csv."""
-    if iteration := RunFolder(folder).status.iteration:
-        return iteration
-    try:
-        return max(1, len((folder / "progress.csv").read_text(encoding="utf-8").splitlines()) - 1)
-    except OSError:
-        return 1
+    iteration = files.status.iteration or len(files.rows()) or 1
+    return Run(config, agent, iteration, files.tasks or None)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlkit.config.files import flat, with_seed
+from rlkit.config.files import checked_resume, flat, with_seed
 from rlkit.config.settings import Config
 from rlkit.util.errors import NonFiniteError, RunError, StopRequested, UserError
 
@@ -28,15 +28,15 @@ def train(
     config: Config,
     *,
     name: str | None = None,
-    resume: RunFolder | None = None,
+    resume: RunFolder | Path | str | None = None,
     on_iteration: OnIteration | None = None,
 ) -> RunFolder:
-    """Meta-train as `config` says.
+    """Meta-train as `config` says. What is changed of the process, as torch's threads, is put back at the end.
 
     Args:
         config: the experiment; a seed is drawn where it has none.
         name: of the results' folder; None takes date and time.
-        resume: a run to go on with, whose config `config` is (but for what may change, see `resumed_config`).
+        resume: the folder of a run to go on with, whose config `config` is, but for what may change in mid-run.
         on_iteration: is given each iteration's result when it is on disk.
 
     Returns:
@@ -50,12 +50,18 @@ def train(
     from envs.cpus import usable_cpus
     from rlkit.launchers.build import build
     from rlkit.launchers.display import ConsoleDisplay
-    from rlkit.runs.folder import check_tasks, create_folder, describe_run
+    from rlkit.runs.folder import RunFolder, create_folder, describe_run, find_run
     from rlkit.runs.lock import RunLock
-    from rlkit.torch.pytorch_util import choose_device, explain_memory, prepare_device
+    from rlkit.torch.pytorch_util import choose_device, explain_memory, own_settings, prepare_device
     from rlkit.util.signals import StopSignal
 
-    config = with_seed(config)
+    if resume is not None and not isinstance(resume, RunFolder):
+        resume = find_run(str(resume))
+    if resume is None:
+        config = with_seed(config)
+    else:
+        seed = {"seed": resume.config.seed} if config.seed is None else {}
+        config = checked_resume(resume.config, config.model_copy(update=seed))
     util = config.util_params
     display = ConsoleDisplay(config.algo_params.num_iterations)
     with ExitStack() as held:
@@ -72,6 +78,7 @@ def train(
             else:
                 config = config.model_copy(update={"path_to_weights": None})  # its own weights are further by now
         device = choose_device(util.use_gpu, util.gpu_id, display.say)
+        held.enter_context(own_settings())
         prepare_device(device, util.precision, util.num_threads, usable_cpus(), display.say)
         stop = held.enter_context(StopSignal())
         held.enter_context(explain_memory())
@@ -84,8 +91,8 @@ def train(
             own = parts.envs[0].own_action_space
             action_range = (own.low.tolist(), own.high.tolist())
             describe_run(folder.path, config, parts.tasks, action_range, str(device), rewarded_radius(parts))
-        check_tasks(folder.path, parts.tasks)
-        _run(config, parts, folder.path, display, on_iteration, is_new=is_new)
+        folder.require_tasks(parts.tasks)
+        _run(config, parts, folder, display, on_iteration, is_new=is_new)
     return folder
 
 
@@ -137,7 +144,7 @@ def rewarded_radius(parts: Parts) -> float | None:
 def _run(
     config: Config,
     parts: Parts,
-    folder: Path,
+    run_folder: RunFolder,
     display: ConsoleDisplay,
     on_iteration: OnIteration | None,
     *,
@@ -152,7 +159,7 @@ def _run(
     from rlkit.viz.pictures import evaluation_pictures
     from rlkit.viz.report import write_report
 
-    algorithm, util = parts.algorithm, config.util_params
+    folder, algorithm, util = run_folder.path, parts.algorithm, config.util_params
     saver = RunSaver(
         folder,
         util.keep_checkpoints,
@@ -208,7 +215,7 @@ def _run(
             if not util.checkpoint_interval:
                 how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
             raise RunError(f"the GPU failed ({failure}); {how}") from None
-    display.summary(folder)
+    display.summary(run_folder)
     for picture in write_report(folder) if util.plots else ():
         display.say(f"plot    {picture}")
 

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.launchers.build import build_agent
-from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE
+from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE, RunFolder
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.weights import load_agent, read_weights
 from rlkit.util.errors import UserError
-from rlkit.util.files import read_json, user_path
+from rlkit.util.files import user_path
 from rlkit.util.records import Dims, FloatArray, context_columns
 
 Transition = tuple[ArrayLike, ArrayLike, float, ArrayLike]
@@ -138,8 +138,7 @@ def _trained_action_space(folder: Path, action_dim: int) -> spaces.Box:
     Raises:
         UserError: what is saved is of another size, or no range of numbers.
     """
-    saved = read_json(folder / TASKS_FILE)
-    bounds = saved.get(ACTION_RANGE) if isinstance(saved, dict) else None
+    bounds = RunFolder(folder).action_range
     if bounds is None:
         return spaces.Box(-1.0, 1.0, (action_dim,))
     try:

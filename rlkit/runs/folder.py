@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
 from rlkit.config.rules import shown
 from rlkit.config.settings import Config
-from rlkit.runs.lock import LOCK_FILE, RunLock
+from rlkit.runs.lock import LOCK_FILE, RunLock, is_locked
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, user_path, write_json
 from rlkit.util.machine import versions
 
+if TYPE_CHECKING:
+    import torch
+
+    from rlkit.runs.evaluation import Evaluation
+
+MAX_RADIUS, MAX_NUMBER = 1e6, 1e15  # larger ones are damage
 DOCKER_LOG_DIR = "/mounts/output"
 DEBUG_NAME = "debug"
 VARIANT_FILE = "variant.json"
@@ -28,6 +36,7 @@ VERSIONS_FILE = "versions.json"
 ACTION_RANGE = "action_range"  # in tasks.json
 STATUS_FILE = "status.json"
 PROGRESS_FILE = "progress.csv"
+EVALUATION_FILE = "evaluation.npz"
 LATEST = "latest"
 BEFORE_THE_FIRST_ROW = (
     VARIANT_FILE,
@@ -48,8 +57,9 @@ BEFORE_THE_FIRST_ROW = (
 class Status(NamedTuple):
     """What a run says of itself."""
 
-    state: str | None = None  # running, finished, interrupted or failed; None: it says nothing
+    state: str = "unknown"  # or running, finished, interrupted, failed
     iteration: int = 0  # iterations that are complete
+    updated: float = 0.0  # unix seconds of the last sign of life, 0 if there was none
 
 
 @dataclass(frozen=True)
@@ -123,11 +133,87 @@ class RunFolder:
         found = read_json(self.path / STATUS_FILE)
         if not isinstance(found, dict):
             return Status()
-        state, iteration = found.get("state"), found.get("iteration")
+        state, iteration, updated = (found.get(name) for name in Status._fields)
         return Status(
-            state if isinstance(state, str) else None,
-            iteration if type(iteration) is int and iteration >= 0 else 0,  # not true or false
+            state if isinstance(state, str) else "unknown",
+            int(_number(iteration) or 0),
+            _number(updated) or 0.0,
         )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process works on it."""
+        return is_locked(self.path)
+
+    def rows(self) -> list[dict[str, float]]:
+        """The complete rows of progress.csv by column, without cells that are empty or no number; none if damaged."""
+        from rlkit.runs.progress import ProgressFile  # here: it takes numpy, and command lines should answer before
+
+        file = ProgressFile(self.path / PROGRESS_FILE)
+        file.refresh()
+        file.load(file.columns)
+        columns = [file.column(name).tolist() for name in file.columns]
+        rows = (zip(file.columns, cells, strict=True) for cells in zip(*columns, strict=True))
+        return [{name: value for name, value in row if not math.isnan(value)} for row in rows]
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """The task set; empty where tasks.json is missing or damaged."""
+        tasks = self._task_file().get("tasks")
+        return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+
+    @property
+    def rewarded_radius(self) -> float | None:
+        """Around a goal, where the family's sparse reward is not zero; None without one."""
+        radius = _number(self._task_file().get("rewarded_radius"))
+        return radius if radius is not None and 0 < radius < MAX_RADIUS else None
+
+    @property
+    def action_range(self) -> Any:
+        """Lowest and highest action of the environment as tasks.json has them, unchecked; None where it has not."""
+        return self._task_file().get(ACTION_RANGE)
+
+    def _task_file(self) -> dict[str, Any]:
+        found = read_json(self.path / TASKS_FILE)
+        return found if isinstance(found, dict) else {}
+
+    def evaluation(self) -> Evaluation | None:
+        """The last evaluation on unseen tasks; None where it is missing, half written or of another form."""
+        from rlkit.runs.evaluation import read_evaluation
+
+        return read_evaluation(self.path / EVALUATION_FILE)
+
+    def unreadable_files(self) -> list[str]:
+        """What is there of evaluation.npz and tasks.json and cannot be used, one line each."""
+        missing = {EVALUATION_FILE: self.evaluation() is None, TASKS_FILE: not self.tasks}
+        return [
+            f"{name}: damaged, or no such file at all"
+            for name, is_missing in missing.items()
+            if is_missing and os.path.lexists(self.path / name)
+        ]
+
+    def weights(self, name: str) -> dict[str, torch.Tensor]:
+        """The parameters of a network, as "policy", by name, on the CPU.
+
+        Raises:
+            UserError: the file is missing, damaged or no file of weights.
+        """
+        from rlkit.torch.sac.weights import read_weights
+
+        return read_weights(self.path, name)
+
+    def require_tasks(self, tasks: Sequence[dict[str, Any]]) -> None:
+        """See that a run has the tasks that it had when it began.
+
+        Raises:
+            UserError: it has others: its results would mix two task sets.
+        """
+        try:
+            saved = json.loads((self.path / TASKS_FILE).read_text(encoding="utf-8"))["tasks"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"cannot read {self.path / TASKS_FILE}: {error}") from None
+        if saved != json.loads(json.dumps(list(tasks))):
+            raise UserError(f"the environment draws other tasks now than those in {self.path / TASKS_FILE}")
 
     @property
     def is_finished(self) -> bool:
@@ -247,20 +333,6 @@ def find_run(name: str, base: Path = Path("output")) -> RunFolder:
     return RunFolder(folder)
 
 
-def check_tasks(folder: Path, tasks: Sequence[dict[str, Any]]) -> None:
-    """See that a run has the tasks that it had when it began.
-
-    Raises:
-        UserError: it has others: its results would mix two task sets.
-    """
-    try:
-        saved = json.loads((folder / TASKS_FILE).read_text(encoding="utf-8"))["tasks"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"cannot read {folder / TASKS_FILE}: {error}") from None
-    if saved != json.loads(json.dumps(list(tasks))):
-        raise UserError(f"the environment draws other tasks now than those in {folder / TASKS_FILE}")
-
-
 def describe_run(
     folder: Path,
     config: Config,
@@ -292,6 +364,12 @@ def describe_run(
     write_json(folder / TASKS_FILE, task_set)
     checked = {"began": began, "began_sha256": _digest(began)}
     write_json(folder / VERSIONS_FILE, {"device": device, **versions(), **checked})
+
+
+def _number(value: Any) -> float | None:
+    """What JSON gave, where it is a number that a run can have written."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
+    return float(value) if is_number else None
 
 
 def _digest(value: Any) -> str:

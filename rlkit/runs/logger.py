@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from rlkit.runs.evaluation import eval_paths, evaluation_arrays
 from rlkit.runs.events import EventWriter
-from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE
+from rlkit.runs.folder import EVALUATION_FILE, PROGRESS_FILE, STATUS_FILE, RunFolder
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
 from rlkit.util.files import write_arrays, write_json
 
 if TYPE_CHECKING:
-    from rlkit.core.evaluation import Adaptation
     from rlkit.core.rl_algorithm import Evaluation, IterationResult
 
 LOGGER = logging.getLogger("pearl")
@@ -113,13 +112,12 @@ class RunLogger:
         shown = {
             key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()
         }
-        with (self.folder / PROGRESS_FILE).open(encoding="utf-8") as file:
-            *_, last_row = csv.DictReader(file)
-        returns = {f"final/{name}": float(last_row.get(name) or 0.0) for name in FINAL_COLUMNS}
+        last_row = RunFolder(self.folder).rows()[-1]
+        returns = {f"final/{name}": last_row.get(name, 0.0) for name in FINAL_COLUMNS}
         self._tensorboard.hyperparameters(shown, returns)
 
     def _write_evaluation(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
-        write_arrays(self.folder / "evaluation.npz", arrays)
+        write_arrays(self.folder / EVALUATION_FILE, arrays)
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
             self._tensorboard.picture(f"evaluation/{name}", picture, number)
 
@@ -143,48 +141,6 @@ class RunLogger:
         folder.mkdir(exist_ok=True)
         for name, adaptation in (("test", evaluation.test), ("train", evaluation.train)):
             write_arrays(folder / f"{name}_{number}.npz", eval_paths(adaptation))
-
-
-def evaluation_arrays(adaptation: Adaptation) -> dict[str, np.ndarray]:
-    """Tasks (lanes,), returns (lanes, trajectories), final posterior (lanes, latent) and planar observations.
-
-    Observations (lanes, trajectories, steps + 1, 2) are there for environments on the plane only.
-    """
-    arrays: dict[str, np.ndarray] = {
-        "tasks": adaptation.tasks,
-        "returns": adaptation.returns,
-        "z_mean": adaptation.z_mean,
-        "z_var": adaptation.z_var,
-    }
-    if adaptation.rounds[0].paths.obs.shape[2] == 2:
-        arrays["observations"] = _observations(adaptation)
-    return arrays
-
-
-def _observations(adaptation: Adaptation) -> np.ndarray:
-    steps = max(round_.paths.obs.shape[1] for round_ in adaptation.rounds)
-    obs_dim = adaptation.rounds[0].paths.obs.shape[2]
-    observations = np.full((*adaptation.returns.shape, steps + 1, obs_dim), np.nan, dtype=np.float32)
-    for number, runs, paths in adaptation.rounds:
-        for row, run in enumerate(runs):
-            length = paths.length[row]
-            observations[run, number, :length] = paths.obs[row, :length]
-            observations[run, number, length] = paths.next_obs[row, length - 1]
-    return observations
-
-
-def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
-    """All trajectories of an evaluation: `tasks`, `returns`, and a group of arrays for each number of trajectory.
-
-    `roundR/number` is that number, `roundR/lanes` the runs that had so many; the other arrays have these runs first
-    and are padded behind an episode's end (`length`).
-    """
-    arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
-    for index, (number, runs, paths) in enumerate(adaptation.rounds):
-        fields = {**paths._asdict(), **paths.terms, "number": np.array(number), "lanes": runs}
-        kept = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
-        arrays |= {f"round{index}/{name}": value for name, value in kept.items()}
-    return arrays
 
 
 def _tag(column: str) -> str:

@@ -20,6 +20,17 @@ GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "dev
 """What torch writes of a GPU that gave way; nothing can be read from it any more."""
 
 
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """What is set of torch inside the block, threads and arithmetic, is put back behind it."""
+    num_threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+        torch.set_float32_matmul_precision(precision)
+
+
 def tune_cpu(num_threads: int, num_cpus: int) -> None:
     """Set the number of threads (0: torch's own, but at most `num_cpus`) and take the fastest exact float32 path."""
     torch.set_num_threads(num_threads or min(torch.get_num_threads(), num_cpus))

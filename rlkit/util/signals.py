@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from types import FrameType, TracebackType
 
 from rlkit.util.errors import StopRequested
@@ -12,7 +13,8 @@ from rlkit.util.errors import StopRequested
 class StopSignal:
     """Catches the first SIGINT or SIGTERM inside its block; a second SIGINT stops the program at once.
 
-    SIGHUP, which a terminal sends that is closed, is ignored: the run goes on.
+    SIGHUP, which a terminal sends that is closed, is ignored: the run goes on. Where Python delivers no signals, in
+    a thread that is not the main one, nothing is caught.
 
     Attributes:
         received: the signal that came, or None.
@@ -34,6 +36,8 @@ class StopSignal:
 
     def __enter__(self) -> StopSignal:
         """Begin to catch."""
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for kind in (signal.SIGINT, signal.SIGTERM):
             self._before[kind] = signal.signal(kind, self._note)
         self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -7,16 +7,15 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE, VARIANT_FILE, RunFolder, Status
+from rlkit.runs.progress import ProgressFile
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json
-from rlkit.viz.progress import ProgressFile
 
-PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
-MARKERS = (PROGRESS, VARIANT)
+MARKERS = (PROGRESS_FILE, VARIANT_FILE)
 """A folder that holds one of these is an experiment."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
 MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
@@ -28,44 +27,30 @@ Config = dict[str, Any]
 """Settings by dotted key; lists as JSON text, so that every value can be compared and printed."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """What a run says about itself.
-
-    Attributes:
-        state: one of STATES.
-        iteration: how many are finished, -1 if not known.
-        updated: unix seconds of the last sign of life, 0 if there was none.
-    """
-
-    state: str = "unknown"
-    iteration: int = -1
-    updated: float = 0.0
-
-
 class Experiment:
     """One experiment folder; call `refresh` before reading and whenever news are wanted."""
 
     def __init__(self, path: Path, name: str | None = None, eager: Sequence[str] = ()) -> None:
         """A folder, what to call it, and the columns that will surely be asked for."""
         self.path = path
+        self.folder = RunFolder(path)
         self.name = printable(name or path.name)
-        self.progress = ProgressFile(path / PROGRESS, eager)
+        self.progress = ProgressFile(path / PROGRESS_FILE, eager)
         self.config: Config = {}
-        self.status = Status()
+        self.status = Status("unknown", -1)  # its state is one of STATES; -1: not known
+        self._said = Status()
         self.version = 0  # counts the changes that `refresh` saw
         self._config_problem = ""
-        self._said: Any = None
         self._stamps: dict[str, tuple[int, int] | None] = {}
 
     def refresh(self) -> bool:
         """Read what changed on disk; returns whether anything did."""
         changed = self.progress.refresh()
-        if self._is_new(VARIANT):
-            self.config, self._config_problem = read_config(self.path / VARIANT)
+        if self._is_new(VARIANT_FILE):
+            self.config, self._config_problem = read_config(self.path / VARIANT_FILE)
             changed = True
-        if self._is_new(STATUS) or changed:
-            self._said = read_json(self.path / STATUS)
+        if self._is_new(STATUS_FILE) or changed:
+            self._said = self.folder.status
             changed = True
         status = self._current_status()
         changed |= status.state != self.status.state
@@ -76,7 +61,7 @@ class Experiment:
     @property
     def is_agent(self) -> bool:
         """Whether this is a trained agent alone, without the rows of its run."""
-        return not os.path.lexists(self.path / PROGRESS) and os.path.lexists(self.path / AGENT_MARKER)
+        return not os.path.lexists(self.path / PROGRESS_FILE) and os.path.lexists(self.path / AGENT_MARKER)
 
     @property
     def seed(self) -> Any:
@@ -109,19 +94,16 @@ class Experiment:
         return is_new
 
     def _current_status(self) -> Status:
-        said = self._said if isinstance(self._said, dict) else {}
-        state = said.get("state")
-        updated, iteration = _as_float(said.get("updated"), 0.0), int(_as_float(said.get("iteration"), -1))
-        if not updated:
-            updated = _modified(self.path / PROGRESS)
-        if self.is_agent or (state is None and os.path.lexists(self.path / KEPT_MARKER)):
+        state, iteration, updated = self._said
+        updated = updated or _modified(self.path / PROGRESS_FILE)
+        if self.is_agent or (state == "unknown" and os.path.lexists(self.path / KEPT_MARKER)):
             state = "kept"
         elif state not in STATES:
             state = "unknown"
         if state == "running" and time.time() - updated > SILENT_AFTER_S:
             state = "silent"
-        if iteration < 0:
-            iteration = self.progress.num_rows or -1
+        if state == "unknown":
+            iteration = iteration or self.progress.num_rows or -1
         return Status(state, iteration, updated)
 
 
@@ -143,7 +125,7 @@ def _folders_below(path: Path) -> Iterator[tuple[Path, str]]:
         raise UserError(f"{path}: no such file or folder")
     if path.is_file():
         if path.name not in MARKERS:
-            raise UserError(f"{path}: not an experiment: name a folder or a {PROGRESS}")
+            raise UserError(f"{path}: not an experiment: name a folder or a {PROGRESS_FILE}")
         path = path.parent
         yield path, path.resolve().name
         return
@@ -203,11 +185,6 @@ def printable(text: str) -> str:
         checksum = zlib.crc32(text.encode("utf-8", "backslashreplace"))
         text = f"{text[:SHOWN_OF_LONG]}... ({len(text)} characters, {checksum:08x})"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _as_float(value: Any, default: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-    return float(value) if is_number else default
 
 
 def _modified(path: Path) -> float:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlkit.runs.evaluation import Evaluation, FloatArray
 from rlkit.viz import style
-from rlkit.viz.evaluation import Evaluation, FloatArray, Task, TaskParameter, task_parameter
 from rlkit.viz.stats import bootstrap_band
+from rlkit.viz.task_parameter import Task, TaskParameter, task_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

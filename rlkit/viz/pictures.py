@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.runs.evaluation import Evaluation, make_evaluation
 from rlkit.viz import panels, style
-from rlkit.viz.evaluation import Evaluation, Task, make_evaluation
 from rlkit.viz.report import trajectories
+from rlkit.viz.task_parameter import Task
 
 Picture = npt.NDArray[np.uint8]
 

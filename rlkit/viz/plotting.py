@@ -12,7 +12,6 @@ from rlkit.util.errors import UserError
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
-from rlkit.viz.evaluation import unreadable_files
 from rlkit.viz.experiments import Experiment, find_experiments
 from rlkit.viz.report import write_report
 
@@ -68,7 +67,7 @@ def write_reports(experiments: Sequence[Experiment], paths: Sequence[Path]) -> N
     if not experiments:
         raise UserError(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
     for experiment in experiments:
-        for problem in unreadable_files(experiment.path):
+        for problem in experiment.folder.unreadable_files():
             click.echo(f"note: {click.format_filename(experiment.path)}: {problem}", err=True)
         pictures = write_report(experiment.path)
         for picture in pictures:

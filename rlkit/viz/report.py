@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlkit.runs.evaluation import Evaluation
+from rlkit.runs.folder import RunFolder
 from rlkit.viz import panels, style
 from rlkit.viz.curves import run_curve
-from rlkit.viz.evaluation import Evaluation, Task, read_evaluation, read_rewarded_radius, read_tasks, task_parameter
 from rlkit.viz.experiments import Experiment
 from rlkit.viz.labels import TRAIN_RETURN, TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
+from rlkit.viz.task_parameter import Task, task_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,14 +45,15 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     """
     experiment = Experiment(exp_dir)
     experiment.refresh()
-    evaluation, tasks = read_evaluation(exp_dir), read_tasks(exp_dir)
+    folder = RunFolder(exp_dir)
+    evaluation, tasks = folder.evaluation(), folder.tasks
     drawings: dict[str, Callable[[], Figure | None]] = {
         "learning_curve": lambda: learning_curve(experiment),
         "adaptation": lambda: adaptation(experiment, evaluation),
         "return_by_task": lambda: return_by_task(experiment, evaluation, tasks),
         "losses": lambda: columns_over_steps(experiment, LOSS_COLUMNS, "losses and predictions"),
         "belief": lambda: belief(experiment, evaluation, tasks),
-        "trajectories": lambda: trajectories(evaluation, tasks, read_rewarded_radius(exp_dir)),
+        "trajectories": lambda: trajectories(evaluation, tasks, folder.rewarded_radius),
     }
     written = []
     with style.styled():

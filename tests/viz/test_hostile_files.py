@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 from viz.synthetic import add_evaluation, make_config, make_run
 
+from rlkit.runs.folder import RunFolder
 from rlkit.viz.dashboard.files import media_below
 from rlkit.viz.dashboard.store import ExperimentStore
 from rlkit.viz.dashboard.tables import run_rows
-from rlkit.viz.evaluation import read_evaluation, read_tasks, task_parameter, unreadable_files
 from rlkit.viz.experiments import find_experiments, printable
 from rlkit.viz.plotting import write_reports
+from rlkit.viz.task_parameter import task_parameter
 
 
 @pytest.fixture
@@ -56,8 +57,10 @@ def test_only_regular_files_inside_the_folder_are_read(run, tmp_path, name, kind
     assert "secret" not in json.dumps(rows)
     assert bool(rows[0]["problem"]) == (name in ("progress.csv", "variant.json"))
     assert "\n" not in rows[0]["problem"]
-    assert within_seconds(lambda: read_tasks(run)) == []
-    assert len(within_seconds(lambda: unreadable_files(run))) == (name in ("tasks.json", "evaluation.npz"))
+    assert within_seconds(lambda: RunFolder(run).tasks) == []
+    assert len(within_seconds(lambda: RunFolder(run).unreadable_files())) == (
+        name in ("tasks.json", "evaluation.npz")
+    )
 
 
 def test_a_link_within_the_folder_is_followed(run):
@@ -100,7 +103,7 @@ def objects(path):
 @pytest.mark.parametrize("make", [strings, plain_npy, eight_terabytes, flipped, objects])
 def test_an_evaluation_of_another_form_is_one_line(run, make):
     make(run / "evaluation.npz")
-    assert read_evaluation(run) is None
+    assert RunFolder(run).evaluation() is None
     result = CliRunner().invoke(_report(run))
     assert result.exception is None
     assert sum("evaluation.npz" in line for line in result.stderr.splitlines()) == 1
@@ -117,19 +120,19 @@ def test_every_truncation_of_an_evaluation_is_read_or_left(run):
     content = (run / "evaluation.npz").read_bytes()
     for size in range(0, len(content), max(1, len(content) // 40)):
         (run / "evaluation.npz").write_bytes(content[:size])
-        assert read_evaluation(run) is None
+        assert RunFolder(run).evaluation() is None
 
 
 def test_a_belief_of_strings_is_left_out(run):
     np.savez(run / "evaluation.npz", tasks=np.arange(2), returns=np.zeros((2, 1)), z_mean=np.array([["a"], ["b"]]))
-    assert read_evaluation(run).z_mean is None
+    assert RunFolder(run).evaluation().z_mean is None
 
 
 @pytest.mark.parametrize("text", ["7", '"x"', "[" * 100_000, '{"tasks": 3}', '{"tasks": [[1], 2]}', "\x00", "NaN"])
 def test_tasks_of_another_form_are_no_tasks(run, text):
     (run / "tasks.json").write_text(text)
-    assert read_tasks(run) == []
-    assert len(unreadable_files(run)) == 1
+    assert RunFolder(run).tasks == []
+    assert len(RunFolder(run).unreadable_files()) == 1
 
 
 @pytest.mark.parametrize("value", [10**400, float("inf"), [[1], 2], {"a": 1}, "x", None, -5])

@@ -9,10 +9,12 @@ from viz.synthetic import add_evaluation, make_config, make_run
 
 from rlkit.config.files import changed_config, debug_version, load_config
 from rlkit.launchers.train import train
+from rlkit.runs.evaluation import make_evaluation
+from rlkit.runs.folder import RunFolder
 from rlkit.viz import panels, style
-from rlkit.viz.evaluation import make_evaluation, read_evaluation, read_rewarded_radius, read_tasks, task_parameter
 from rlkit.viz.pictures import evaluation_pictures
 from rlkit.viz.report import trajectories, write_report
+from rlkit.viz.task_parameter import task_parameter
 
 pytestmark = pytest.mark.usefixtures("_coarse_pictures")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -75,7 +77,7 @@ def test_half_written_files_are_left_out(tmp_path, keep):
 
 def test_pickled_evaluation_is_refused(tmp_path):
     np.savez(tmp_path / "evaluation.npz", tasks=np.array([0]), returns=np.array([[{"a": 1}]], dtype=object))
-    assert read_evaluation(tmp_path) is None
+    assert RunFolder(tmp_path).evaluation() is None
 
 
 def test_last_and_first_returns_skip_missing_trajectories():
@@ -133,9 +135,9 @@ def test_task_parameters():
 
 def test_broken_tasks_file(tmp_path):
     (tmp_path / "tasks.json").write_text(json.dumps({"tasks": [1, {"velocity": 1.0}]}))
-    assert read_tasks(tmp_path) == [{"velocity": 1.0}]
+    assert RunFolder(tmp_path).tasks == [{"velocity": 1.0}]
     (tmp_path / "tasks.json").write_text(json.dumps([1]))
-    assert read_tasks(tmp_path) == []
+    assert RunFolder(tmp_path).tasks == []
 
 
 def test_principal_plane_of_a_line():
@@ -173,7 +175,7 @@ def test_a_disc_is_drawn_where_the_family_gives_a_sparse_reward(tmp_path, env, h
     config = load_config(Path(__file__).parents[2] / f"configs/{env}.json", [f"util_params.base_log_dir={tmp_path}"])
     settings = {"util_params.use_gpu": False, "util_params.plots": False, "algo_params.num_train_steps_per_itr": 1}
     folder = train(debug_version(changed_config(config, settings)), name="run").path
-    figure = trajectories(read_evaluation(folder), read_tasks(folder), read_rewarded_radius(folder))
+    figure = trajectories(RunFolder(folder).evaluation(), RunFolder(folder).tasks, RunFolder(folder).rewarded_radius)
     discs = [patch for axes in figure.axes for patch in axes.patches if isinstance(patch, Circle)]
     assert bool(discs) == has_disc
     assert ("sparse reward" in figure.get_suptitle()) == has_disc

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from rlkit.viz.progress import ProgressFile
+from rlkit.runs.progress import ProgressFile
 
 
 @pytest.fixture

@@ -1,25 +1,24 @@
-"""The latest evaluation on unseen tasks: returns by trajectory, the belief, and what the tasks differ by."""
+"""Evaluations on disk: what evaluation.npz and eval_paths/ hold, written and read."""
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.util.files import open_regular, read_json
+from rlkit.util.files import open_regular
+
+if TYPE_CHECKING:
+    from rlkit.core.evaluation import Adaptation
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
-Task = Mapping[str, Any]
-EVALUATION, TASKS = "evaluation.npz", "tasks.json"
-MAX_RADIUS = 1e6  # larger numbers are damage
 MAX_BYTES = 1 << 30  # of unpacked arrays
 
 
@@ -60,10 +59,10 @@ class Evaluation:
         return indices, np.array([values.mean() if len(values) else np.nan for values in means])
 
 
-def read_evaluation(folder: Path) -> Evaluation | None:
-    """The evaluation saved in an experiment folder; None where it is missing, half written or of another form."""
+def read_evaluation(path: Path) -> Evaluation | None:
+    """A saved evaluation; None where it is missing, half written or of another form."""
     try:
-        with open_regular(folder / EVALUATION) as file:
+        with open_regular(path) as file:
             with zipfile.ZipFile(file) as archive:
                 if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
                     return None
@@ -73,16 +72,6 @@ def read_evaluation(folder: Path) -> Evaluation | None:
         return make_evaluation(arrays)
     except (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
-
-
-def unreadable_files(folder: Path) -> list[str]:
-    """What is there of evaluation.npz and tasks.json and cannot be used, one line each."""
-    missing = {EVALUATION: read_evaluation(folder) is None, TASKS: not read_tasks(folder)}
-    return [
-        f"{name}: damaged, or no such file at all"
-        for name, is_missing in missing.items()
-        if is_missing and os.path.lexists(folder / name)
-    ]
 
 
 def make_evaluation(arrays: Mapping[str, npt.NDArray[Any]]) -> Evaluation:
@@ -109,70 +98,43 @@ def make_evaluation(arrays: Mapping[str, npt.NDArray[Any]]) -> Evaluation:
     return Evaluation(tasks, returns, observations, **belief)
 
 
-def read_tasks(folder: Path) -> list[Task]:
-    """The task set of an experiment folder; empty where it is missing or half written."""
-    tree = read_json(folder / TASKS)
-    tasks = tree.get("tasks") if isinstance(tree, dict) else None
-    return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+def evaluation_arrays(adaptation: Adaptation) -> dict[str, np.ndarray]:
+    """Tasks (lanes,), returns (lanes, trajectories), final posterior (lanes, latent) and planar observations.
 
-
-def read_rewarded_radius(folder: Path) -> float | None:
-    """The radius around its goal in which an experiment's family gives a sparse reward; None without one."""
-    tree = read_json(folder / TASKS)
-    radius = tree.get("rewarded_radius") if isinstance(tree, dict) else None
-    return float(radius) if isinstance(radius, int | float) and 0 < radius < MAX_RADIUS else None
-
-
-@dataclass(frozen=True)
-class TaskParameter:
-    """What distinguishes the tasks, as something that can be an axis.
-
-    Attributes:
-        label: name and unit.
-        values: (tasks,) numbers, or (tasks, 2) points in the plane.
+    Observations (lanes, trajectories, steps + 1, 2) are there for environments on the plane only.
     """
-
-    label: str
-    values: FloatArray
-
-    @property
-    def is_plane(self) -> bool:
-        """Whether tasks are points in the plane."""
-        return self.values.ndim == 2
-
-    @property
-    def is_categorical(self) -> bool:
-        """Whether there are so few values that each is a category."""
-        return not self.is_plane and len(np.unique(self.values)) <= 3
+    arrays: dict[str, np.ndarray] = {
+        "tasks": adaptation.tasks,
+        "returns": adaptation.returns,
+        "z_mean": adaptation.z_mean,
+        "z_var": adaptation.z_var,
+    }
+    if adaptation.rounds[0].paths.obs.shape[2] == 2:
+        arrays["observations"] = _observations(adaptation)
+    return arrays
 
 
-LABELS = {"velocity": "target velocity (m/s)", "direction": "target direction", "angle": "target direction (rad)"}
+def _observations(adaptation: Adaptation) -> np.ndarray:
+    steps = max(round_.paths.obs.shape[1] for round_ in adaptation.rounds)
+    obs_dim = adaptation.rounds[0].paths.obs.shape[2]
+    observations = np.full((*adaptation.returns.shape, steps + 1, obs_dim), np.nan, dtype=np.float32)
+    for number, runs, paths in adaptation.rounds:
+        for row, run in enumerate(runs):
+            length = paths.length[row]
+            observations[run, number, :length] = paths.obs[row, :length]
+            observations[run, number, length] = paths.next_obs[row, length - 1]
+    return observations
 
 
-def task_parameter(tasks: Sequence[Task]) -> TaskParameter | None:
-    """The one number, or pair of numbers, that all tasks have; None where there is none (random physics)."""
-    if not tasks:
-        return None
-    for key in tasks[0]:
-        values = _as_array([task.get(key) for task in tasks])
-        if values is None:
-            continue
-        if values.ndim == 1 or values.shape[1] == 1:
-            return TaskParameter(_label(key, values.ravel()), values.ravel())
-        if values.shape[1] == 2:
-            return TaskParameter(key, values)
-    return None
+def eval_paths(adaptation: Adaptation) -> dict[str, np.ndarray]:
+    """All trajectories of an evaluation: `tasks`, `returns`, and a group of arrays for each number of trajectory.
 
-
-def _label(key: str, values: FloatArray) -> str:
-    label = LABELS.get(key, key)
-    return f"{label} (rad)" if key == "direction" and np.any(np.abs(values) > 1.0) else label
-
-
-def _as_array(values: list[Any]) -> FloatArray | None:
-    """A (tasks,) or (tasks, n) array of finite numbers; None if the values are anything else."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return array if array.ndim in (1, 2) and array.size and np.isfinite(array).all() else None
+    `roundR/number` is that number, `roundR/lanes` the runs that had so many; the other arrays have these runs first
+    and are padded behind an episode's end (`length`).
+    """
+    arrays: dict[str, np.ndarray] = {"tasks": adaptation.tasks, "returns": adaptation.returns}
+    for index, (number, runs, paths) in enumerate(adaptation.rounds):
+        fields = {**paths._asdict(), **paths.terms, "number": np.array(number), "lanes": runs}
+        kept = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+        arrays |= {f"round{index}/{name}": value for name, value in kept.items()}
+    return arrays
