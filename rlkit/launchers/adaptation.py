@@ -12,13 +12,13 @@ from rlkit.viz.stats import bootstrap_band
 
 if TYPE_CHECKING:
     from rlkit.core.evaluation import Adaptation
-    from rlkit.launchers.simulation import Run
+    from rlkit.launchers.simulation import TrainedRun
     from rlkit.util.records import IndexArray
 
 FILM_FOLDER = "videos"
 
 
-def chosen_tasks(run: Run, task: int | None) -> IndexArray:
+def chosen_tasks(run: TrainedRun, task: int | None) -> IndexArray:
     """The evaluation tasks, or only `task`.
 
     Raises:
@@ -75,7 +75,7 @@ def film_entry(task: int, adaptation: Adaptation) -> dict[str, Any]:
     }
 
 
-def as_table(result: dict[str, Any], run: Run) -> Table:
+def as_table(result: dict[str, Any], run: TrainedRun) -> Table:
     """What is printed: a row per trajectory, and the last one."""
     what = "sparse return" if run.config.algo_params.sparse_rewards else "return"
     table = Table(

@@ -22,7 +22,7 @@ from envs.video import film
 from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation
 from rlkit.launchers.display import ConsoleDisplay
-from rlkit.launchers.simulation import Run
+from rlkit.launchers.simulation import TrainedRun
 from rlkit.runs.logger import RunLogger
 from rlkit.torch.distributions import Belief
 from rlkit.util.errors import UserError
@@ -102,7 +102,7 @@ def with_head(frame: Frame, lines: Sequence[str]) -> Frame:
     return np.asarray(image).copy()
 
 
-def film_tasks(run: Run, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path) -> dict[int, Adaptation]:
+def film_tasks(run: TrainedRun, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path) -> dict[int, Adaptation]:
     """Film an adaptation to each of `tasks`, into `folder`/task_N.mp4; returns what happened in each film.
 
     Raises:

@@ -25,7 +25,7 @@ from rlkit.util.records import IndexArray, LaneEnv
 from rlkit.util.seeding import Stream, stream_seed
 
 
-class Run(NamedTuple):
+class TrainedRun(NamedTuple):
     """An experiment with its trained agent."""
 
     config: Config
@@ -59,7 +59,7 @@ class Run(NamedTuple):
         return evaluator.adapt(tasks)
 
 
-def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -> Run:
+def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -> TrainedRun:
     """Load what `folder` holds.
 
     Args:
@@ -80,4 +80,4 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads, usable_cpus())
     iteration = files.status.iteration or len(files.rows()) or 1
-    return Run(config, agent, iteration, files.tasks or None)
+    return TrainedRun(config, agent, iteration, files.tasks or None)
