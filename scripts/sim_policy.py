@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rlkit.launchers.adaptation import FILM_FOLDER, as_table, chosen_tasks, film_entry, summary
 from rlkit.util.command import Command, UserPath, run_command
+from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
 
 RESULT_FILE = "sim_policy.json"
@@ -48,6 +49,7 @@ DEFAULT_SEED = 0  # where neither the command line nor the run has one
 @click.option("--task", type=click.IntRange(min=0), metavar="INDEX", help="Only this task of the set.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of start states and z (default: the run's).")
 @click.option("--video", is_flag=True, help=f"Film one adaptation to each task, into EXP_DIR/{FILM_FOLDER}.")
+@click.option("--gif", type=UserPath(), metavar="FILE", help="Film the trajectories of --task side by side.")
 @click.option("-o", "--output", type=UserPath(), metavar="FILE", help=f"JSON file (EXP_DIR/{RESULT_FILE}).")
 def main(
     exp_dir: Path,
@@ -58,12 +60,15 @@ def main(
     task: int | None,
     seed: int | None,
     video: bool,
+    gif: Path | None,
     output: Path | None,
 ) -> None:
     """Adapt, and say how it went."""
-    from rlkit.launchers.film import film_tasks
+    from rlkit.launchers.film import film_side_by_side, film_tasks
     from rlkit.launchers.simulation import open_run
 
+    if gif is not None and task is None:
+        raise UserError("--gif: should come with --task, the task to film")
     if num_trajs is not None:
         overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")
     run = open_run(exp_dir, config_path, overrides)
@@ -78,6 +83,9 @@ def main(
         films = film_tasks(run, tasks, seed, deterministic=deterministic, folder=exp_dir / FILM_FOLDER)
         result["films"] = [film_entry(number, film) for number, film in films.items()]
         click.echo(f"films   {exp_dir / FILM_FOLDER}")
+    if gif is not None and task is not None:
+        film_side_by_side(run, task, seed, deterministic=deterministic, path=gif)
+        click.echo(f"film    {gif}")
     path = output or exp_dir / RESULT_FILE
     write_json(path, {**settings, **result})
     click.echo(f"results {path}")

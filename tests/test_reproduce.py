@@ -346,6 +346,19 @@ def test_a_domain_that_leads_has_its_row_and_panel(project, monkeypatch):
     assert (project.places.results / "figures/domains.png").stat().st_size < 300_000
 
 
+def test_a_film_is_shown_where_there_is_one(project, monkeypatch):
+    from dataclasses import replace
+
+    filmed = (replace(project.experiments[0], filmed_task=3), *project.experiments[1:])
+    monkeypatch.setattr(project.script, "EXPERIMENTS", filmed)
+    project.finish()
+    assert ".gif" not in remade(project)
+    (project.places.results / "figures/alone.gif").write_bytes(b"GIF89a")
+    page = remade(project)
+    assert "(../results/figures/alone.gif)" in page
+    assert "sim_policy.py results/weights/alone --task 3 --gif results/figures/alone.gif" in page
+
+
 def test_what_was_tried_is_listed(project):
     path = project.places.results / "tried.csv"
     path.write_text('domain,settings,return\nant-dir,"width 128, 2 x 128 rows",192\n')

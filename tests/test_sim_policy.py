@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from launch_experiment import main as launch
 
@@ -146,6 +147,20 @@ def test_films_show_every_step(simulate, point_robot):
     assert frames == 3 * (20 + 1)
 
 
+def test_a_gif_shows_the_trajectories_side_by_side(simulate, point_robot, tmp_path):
+    path = tmp_path / "film.gif"
+    simulated(simulate, point_robot, "--gif", path, "--task", 1)
+    with Image.open(path) as film:
+        assert (film.n_frames, film.width) == (20 + 1, 3 * 200)
+        first = np.asarray(film.convert("RGB"))
+        film.seek(20)
+        last = np.asarray(film.convert("RGB"))
+    assert path.stat().st_size < 1_000_000
+    for trajectory in range(3):
+        panel = slice(200 * trajectory, 200 * (trajectory + 1))
+        assert (first[:, panel] != last[:, panel]).any()
+
+
 def test_the_head_of_a_film_tells_trajectory_return_and_belief(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     import torch
@@ -155,9 +170,8 @@ def test_the_head_of_a_film_tells_trajectory_return_and_belief(monkeypatch):
     from rlkit.torch.distributions import Belief
 
     heads = []
-    monkeypatch.setattr(film, "with_head", lambda frame, lines: heads.append(lines))
     env = make_env("sparse-point-robot", 1, tasks=[{"goal": [0.0, 0.0]}], render_mode="rgb_array")
-    lane = film.FilmedLane(env, lambda frame: None, 4, sparse=True)
+    lane = film.FilmedLane(env, lambda trajectory, frame, lines: heads.append(lines), 4, sparse=True)
     lane.watch(0, 1, Belief(torch.tensor([[0.5, -1.0]]), torch.tensor([[4.0, 1.0]])))
     lane.reset(options={"reset_mask": np.zeros(1, dtype=bool)})  # seeding starts no episode
     assert heads == []
@@ -188,6 +202,7 @@ def test_the_head_is_above_the_frame(monkeypatch):
         (["RUN", "--num_trajs", "1"], "variant.json: algo_params.num_exp_traj_eval"),
         (["RUN", "--set", "algo_params.num_evils=3"], "num_evals"),
         (["RUN", "--set", "latent_size=2"], "fc0.weight has shape"),
+        (["RUN", "--gif", "x.gif"], "--gif: should come with --task"),
         (["RUN", "--task", "100"], "--task 100: should be one of the run's tasks 0..99"),
         (["RUN", "--config", "FOLDER/none.json"], "none.json"),
         (["RUN", "-o", "FOLDER/none/x.json"], "No such file"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,26 +27,31 @@ from rlkit.launchers.simulation import TrainedRun
 from rlkit.runs.logger import RunLogger
 from rlkit.torch.distributions import Belief
 from rlkit.util.errors import UserError
+from rlkit.util.files import replacing
 from rlkit.util.records import IndexArray
 
 FONT_SIZE, LINE_HEIGHT, MARGIN = 13, 18, 8  # pixels
 HEAD_COLOUR, TEXT_COLOUR = (40, 40, 40), "white"
 MAX_FRAMES = 300  # of an animated GIF
+MAX_GIF_BYTES, GIF_WIDTH, GIF_COLOURS = 950_000, 200, 32  # pixels of one trajectory
 MAX_SHOWN_DIMENSIONS = 6  # of z; of more, averages are shown
+
+
+Append = Callable[[int, Frame, Sequence[str]], None]
+"""Takes a frame of a trajectory (from 1), and what its head should say."""
 
 
 class FilmedLane:
     """A one-lane environment whose every state is filmed; to the sampler it is the environment itself."""
 
-    def __init__(self, env: MetaEnv, append: Callable[[Frame], None], task: int, sparse: bool) -> None:
+    def __init__(self, env: MetaEnv, append: Append, task: int, sparse: bool) -> None:
         """Film `env` by `append`; `sparse` counts the sparse reward as return."""
         self._env = env
         self._append = append
         self._task = task
         self._sparse = sparse
         self._head: list[str] = []
-        self._trajectory = 0
-        self._return = 0.0
+        self._trajectory, self._return = 0, 0.0
         self.num_envs, self.max_path_length = env.num_envs, env.max_path_length
         self.observation_dim, self.action_dim = env.observation_dim, env.action_dim
         self.has_sparse_reward = env.has_sparse_reward
@@ -78,7 +84,7 @@ class FilmedLane:
         frames = self._env.render()
         assert frames is not None, "the environment has a render mode"
         title = f"task {self._task}, trajectory {self._trajectory}, return {self._return:.2f}"
-        self._append(with_head(frames[0], [title, *self._head]))
+        self._append(self._trajectory, frames[0], [title, *self._head])
 
 
 def belief_lines(mean: NDArray[Any], spread: NDArray[Any]) -> list[str]:
@@ -102,27 +108,70 @@ def with_head(frame: Frame, lines: Sequence[str]) -> Frame:
     return np.asarray(image).copy()
 
 
-def film_tasks(run: TrainedRun, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path) -> dict[int, Adaptation]:
+def film_tasks(
+    run: TrainedRun, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path
+) -> dict[int, Adaptation]:
     """Film an adaptation to each of `tasks`, into `folder`/task_N.mp4; returns what happened in each film.
 
     Raises:
         UserError: the environment cannot be drawn, or there is no ffmpeg.
     """
     folder.mkdir(exist_ok=True)
-    sparse = run.config.algo_params.sparse_rewards
-    filmed = {}
-    for task in tasks.tolist():
-        env = run.make_env(num_envs=1, render_mode="rgb_array")
-        try:
-            with film(folder / f"task_{task}.mp4", env.metadata["render_fps"]) as append:
-                lane = FilmedLane(env, append, task, sparse)
-                only = np.array([task])
-                filmed[task] = run.adapt(lane, only, seed, deterministic=deterministic, watch=lane.watch)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"--video: {error}") from None
-        finally:
-            env.close()
-    return filmed
+
+    def film_task(task: int) -> Adaptation:
+        with (
+            drawn_env(run, "--video") as env,
+            film(folder / f"task_{task}.mp4", env.metadata["render_fps"]) as append,
+        ):
+            lane = FilmedLane(env, lambda _, frame, lines: append(with_head(frame, lines)), task, run.sparse)
+            return run.adapt(lane, np.array([task]), seed, deterministic=deterministic, watch=lane.watch)
+
+    return {task: film_task(task) for task in tasks.tolist()}
+
+
+def film_side_by_side(run: TrainedRun, task: int, seed: int, *, deterministic: bool, path: Path) -> None:
+    """Film an adaptation to `task` as an animated GIF of at most MAX_GIF_BYTES, its trajectories side by side.
+
+    Raises:
+        UserError: the environment cannot be drawn.
+    """
+    shots: dict[int, list[Frame]] = {}
+
+    def keep(trajectory: int, frame: Frame, lines: Sequence[str]) -> None:
+        size = (GIF_WIDTH, GIF_WIDTH * frame.shape[0] // frame.shape[1])
+        small = np.asarray(Image.fromarray(frame).resize(size))
+        shots.setdefault(trajectory, []).append(with_head(small, [lines[0].partition(", ")[2]]))
+
+    with drawn_env(run, "--gif") as env:
+        lane = FilmedLane(env, keep, task, run.sparse)
+        run.adapt(lane, np.array([task]), seed, deterministic=deterministic, watch=lane.watch)
+        frames_per_second = env.metadata["render_fps"]
+    length = max(map(len, shots.values()))
+    frames = [  # one that is over shows its end
+        np.concatenate([taken[min(step, len(taken) - 1)] for _, taken in sorted(shots.items())], axis=1)
+        for step in range(length)
+    ]
+    stride = -(-length // MAX_FRAMES)
+    while len(gif := encode_gif(frames[::stride], frames_per_second / stride)) > MAX_GIF_BYTES:
+        stride += 1
+    with replacing(path) as file:
+        file.write(gif)
+
+
+@contextmanager
+def drawn_env(run: TrainedRun, option: str) -> Iterator[MetaEnv]:
+    """An environment with one lane that can be drawn.
+
+    Raises:
+        UserError: naming `option`, where it cannot, or something else of the block is wrong.
+    """
+    env = run.make_env(num_envs=1, render_mode="rgb_array")
+    try:
+        yield env
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{option}: {error}") from None
+    finally:
+        env.close()
 
 
 def film_iteration(config: Config, folder: Path, number: int, logger: RunLogger, display: ConsoleDisplay) -> None:
@@ -162,11 +211,15 @@ def gif_of(film: Path) -> Gif:
     reader = imageio_ffmpeg.read_frames(str(film))
     meta = next(reader)
     width, height = meta["size"]
-    frames = [Image.frombytes("RGB", (width, height), frame) for frame in reader]
+    frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
     stride = -(-len(frames) // MAX_FRAMES)
-    kept = frames[::stride]
+    return Gif(encode_gif(frames[::stride], meta["fps"] / stride), width, height)
+
+
+def encode_gif(frames: Sequence[Frame], frames_per_second: float) -> bytes:
+    """An animation that repeats for ever."""
+    first, *others = (Image.fromarray(frame).quantize(GIF_COLOURS, dither=Image.Dither.NONE) for frame in frames)
     buffer = io.BytesIO()
-    kept[0].save(
-        buffer, format="GIF", save_all=True, append_images=kept[1:], loop=0, duration=1000 * stride / meta["fps"]
-    )
-    return Gif(buffer.getvalue(), width, height)
+    duration = 1000 / frames_per_second
+    first.save(buffer, format="GIF", save_all=True, append_images=others, loop=0, duration=duration)
+    return buffer.getvalue()

@@ -33,6 +33,11 @@ class TrainedRun(NamedTuple):
     iteration: int  # that the weights are of, from 1: the evaluation's random streams are named by it
     tasks: list[Any] | None  # the task set that was saved with the run
 
+    @property
+    def sparse(self) -> bool:
+        """Whether the sparse reward counts as return."""
+        return self.config.algo_params.sparse_rewards
+
     def make_env(self, **changes: Any) -> MetaEnv:
         """The environment of the run's evaluation, with as many lanes, but for `changes` of its parameters.
 

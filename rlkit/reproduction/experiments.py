@@ -67,6 +67,7 @@ class Experiment:
         columns: of progress.csv, reported beside the return.
         told_apart_by: the full config key that names the figure's lines; None: all that differ.
         keeps_weights: whether the agent of each arm's seed 0 is kept in results/weights.
+        filmed_task: a test task; the kept agent's adaptation to it is shown, where results/figures/ has NAME.gif.
         leads: whether its first arm has a panel of the page's first figure, and a row in the first table.
         compared_at: environment steps after which the return is reported too: where others' runs stand.
     """
@@ -85,6 +86,7 @@ class Experiment:
     columns: tuple[str, ...] = ()
     told_apart_by: str | None = None
     keeps_weights: bool = True
+    filmed_task: int | None = None
     leads: bool = False
     compared_at: int | None = None
 

@@ -53,7 +53,7 @@ def render(results: Results, places: Places) -> str:
         domains=_domains(domains) if domains else "",
         leading=f"{FOLDER}/{LEADING}.png" if any(arm.runs for arm in domains) else "",
         overview=_overview(results),
-        sections=[_section(arms, notes) for arms in begun],
+        sections=[_section(arms, notes, places) for arms in begun],
         free_headings=FREE_HEADINGS,
         missing=_wrapped(", ".join(missing)),
         tried=_tried(places.results / TRIED_FILE),
@@ -161,16 +161,26 @@ def _overview(results: Results) -> str:
     return _table(head, rows)
 
 
-def _section(arms: Sequence[ArmResults], notes: Mapping[str, str]) -> dict[str, object]:
+def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], places: Places) -> dict[str, object]:
     """What ran, and for how long; the figures with what is said of them; the tables."""
     experiment = arms[0].experiment
     links = (f"[`{arm.plan.arm.config}.json`](../configs/{arm.plan.arm.config}.json)" for arm in arms)
     return {
         "title": experiment.title,
         "configs": _wrapped(f"{', '.join(links)}: {arms[0].plan.run.num_iterations} iterations."),
+        "film": _film(arms[0], places),
         "figures": [(name, notes.get(name, "")) for name in figure_names(experiment)],
         "tables": "\n".join(_tables(arms)),
     }
+
+
+def _film(arm: ArmResults, places: Places) -> dict[str, object] | None:
+    """Where the film of an adaptation is, and how to make it again."""
+    name, task = arm.experiment.name, arm.experiment.filmed_task
+    if task is None or not (places.results / FOLDER / f"{name}.gif").exists():
+        return None
+    files = f"results/weights/{name} --task {task} --gif results/{FOLDER}/{name}.gif"
+    return {"name": name, "task": task, "command": f"scripts/sim_policy.py {files}"}
 
 
 def _tables(arms: Sequence[ArmResults]) -> Iterator[str]:
