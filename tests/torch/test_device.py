@@ -12,6 +12,7 @@ import torch
 from device_watch import DeviceWatch
 from fakes import ACTION_DIM, OBS_DIM, FakeEnv, make_paths, make_trainer
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 
 from rlkit.config.rules import make_config
 from rlkit.config.settings import AlgoParams
@@ -40,6 +41,7 @@ FORMS = (
     {"use_next_obs_in_context": True, "sparse_rewards": True, "kl_reduction": "mean"},
     {"embedding_batch_size": 8},  # two pieces, of which the second has a state with the recurrent encoder
 )
+CONSTRUCTORS = set(_device_constructors())
 PRECISIONS = ("float32", "tf32", "bf16")
 
 
@@ -112,6 +114,55 @@ def test_a_step_is_whole_on_its_device(gpu, algo, precision):
     if gpu.type == "cuda":
         training.run(WARM_UP_CALLS, lambda: None)
         assert not training._advance.is_stale, "the capture failed"
+
+
+COMPILED = [("mlp", critic) for critic in CRITICS] + [("attention", CRITICS[0])]  # torch breaks off at any LSTM
+
+
+def compiled_faults_of(trainer, training):
+    """What torch.compile stumbles over in a step, and constructors in its graphs that are told no device."""
+    faults = []
+
+    def look(module, inputs):
+        made = [node for node in module.graph.nodes if node.target in CONSTRUCTORS and "device" not in node.kwargs]
+        faults.extend(f"{node.target.__name__} is told no device" for node in made)
+        for node in module.graph.nodes:
+            value = node.meta.get("example_value")
+            sizes = value.shape if isinstance(value, torch.Tensor) else [value]
+            if any(isinstance(size, torch.SymInt | torch.SymFloat | torch.SymBool) for size in sizes):
+                faults.append(f"{node.target} waits for the device")
+        return module.forward
+
+    for name in ("critic_loss", "actor_loss"):
+        setattr(trainer, name, torch.compile(getattr(trainer, name), fullgraph=True, dynamic=False, backend=look))
+    training.start(0)
+    try:
+        training.run(1, lambda: None)
+    except torch._dynamo.exc.Unsupported as error:
+        faults.append(str(error).splitlines()[0])
+    torch.compiler.reset()
+    return faults
+
+
+@pytest.mark.parametrize(("encoder", "critic"), COMPILED, ids=name_of)
+def test_compiled_losses_are_one_graph_each(encoder, critic):
+    assert compiled_faults_of(*training_of("cpu", {"encoder": encoder, **critic}, "bf16")) == []
+
+
+USED = {
+    "item": lambda x: x + x.sum().item(),
+    "nonzero": lambda x: x + x.nonzero().sum(),
+    "constant": lambda x: x * torch.ones(1),
+}
+
+
+@pytest.mark.parametrize("fault", USED)
+def test_a_fault_put_into_a_compiled_loss_is_found(fault):
+    """What comes of it is used: torch leaves out what is not."""
+    trainer, training = training_of("cpu")
+    loss = trainer.actor_loss
+    trainer.actor_loss = lambda obs, *inputs: loss(USED[fault](obs), *inputs)
+    assert compiled_faults_of(trainer, training)
 
 
 def plant(trainer, fault):
