@@ -5,10 +5,9 @@ Without SECTIONS all but `scaling`, `gpu` and `graph`.
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from rlkit.config.rules import make_config
 from rlkit.config.settings import Config
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
+from rlkit.util.files import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -67,14 +67,15 @@ def main(
 ) -> None:
     """Run the sections."""
     device = _device(device_name)
-    figures = {}
+    figures: dict[str, dict[str, object]] = {}
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
     console.print(_machine(device), highlight=False)
     for section in sections or USUAL_SECTIONS:
-        cases = dict(_shown(console, section, _measure(section, config_path, device, seconds, lane_counts)))
-        figures[section] = {name: case.as_json() for name, case in cases.items()}
-    if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=2) + "\n")
+        figures[section] = {}
+        for name, case in _shown(console, section, _measure(section, config_path, device, seconds, lane_counts)):
+            figures[section][name] = case.as_json()
+            if json_path is not None:
+                write_json(json_path, figures)
 
 
 def _device(name: str) -> torch.device:
@@ -84,8 +85,7 @@ def _device(name: str) -> torch.device:
     from rlkit.torch.pytorch_util import tune_cpu
 
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        device = torch.empty(0, device=name).device  # with its number
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {name}: {str(error).splitlines()[0]}") from None
     if device.type == "cpu":
@@ -108,14 +108,12 @@ def _measure(
 ) -> Cases:
     from benchmarks import env_overhead, gpu, iteration, memory, sampling, scaling, update
 
+    small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
     if section == "update":
-        small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
         return update.measure(_configs(UPDATE_CONFIGS, config_path) | small, device, seconds)
-    if section == "gpu":
-        small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
-        return gpu.measure(_configs(GPU_CONFIGS, config_path) | small, device, seconds)
-    if section == "graph":
-        return gpu.compare(_configs(GPU_CONFIGS, config_path), device)
+    if section in ("gpu", "graph"):
+        measure = gpu.measure if section == "gpu" else gpu.compare
+        return measure(_configs(GPU_CONFIGS, config_path) | small, device, seconds)
     if section in ("collect", "evaluate"):
         return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, lane_counts, device, seconds)
     if section == "envs":
@@ -124,7 +122,7 @@ def _measure(
         return iteration.measure(_configs(("cheetah-vel",), config_path), device)
     if section == "scaling":
         return scaling.measure(next(iter(_configs(("cheetah-vel",), config_path).values())), device, seconds / 2)
-    return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path))
+    return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path), device)
 
 
 def _configs(names: tuple[str, ...], path: Path | None) -> dict[str, Config]:
@@ -140,18 +138,17 @@ def _small_config() -> Config:
     return make_config({**settings, "env_params": {"n_tasks": 30}, "algo_params": algo}, "small")
 
 
-def _shown(console: Console, section: str, cases: Cases) -> Mapping[str, Case]:
+def _shown(console: Console, section: str, cases: Cases) -> Cases:
+    """The cases as they come; their table is printed at the end, whatever the end is."""
     table = Table(title=section, title_justify="left")
     for heading in ("case", "value", "limit", "ratio", "", "note"):
         table.add_column(heading, justify="right" if heading in ("value", "limit", "ratio") else "left")
-    done = {}
-    for name, case in cases:
-        table.add_row(
-            name, f"{case.value:,.2f}", f"{case.limit:,.2f}", f"{case.over_limit:.2f}", case.unit, case.note
-        )
-        done[name] = case
-    console.print(table)
-    return done
+    try:
+        for name, case in cases:
+            table.add_row(name, *case.cells())
+            yield name, case
+    finally:
+        console.print(table)
 
 
 if __name__ == "__main__":

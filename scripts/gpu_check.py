@@ -1,6 +1,7 @@
 """The first hour on a GPU, in one command: tests, graph against no graph, speed, memory, and a run of cheetah-vel.
 
-Each part is a process with a time limit; what it says is in OUT/PART.log, how it ended in OUT/results.json.
+Each part is a process with a time limit; what it says is in OUT/PART.log, its figures in OUT/PART.json, how it ended
+in OUT/results.json. With --to-docs a folder that was made so goes into docs/performance.md and docs/results.md.
 """
 
 from __future__ import annotations
@@ -10,19 +11,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
+from rlkit.reproduction.collect import note_session
+from rlkit.reproduction.experiments import find_experiment
+from rlkit.reproduction.plan import PROGRESS_FILE, Places, Plan, plan_run
+from rlkit.reproduction.results import SECONDS, read_columns
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
-from rlkit.util.files import write_json
+from rlkit.util.files import read_json, replacing, write_json
+from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
 
 ROOT = Path(__file__).parent.parent
+PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "results"
+TESTS = ("tests/torch", "tests/data_management", "tests/test_launcher.py", "tests/test_resume.py")  # marked gpu: some
+FIGURES = {"graph": 1.0, "gpu": 6.0, "iteration": 1.0, "memory": 1.0}  # sections of the benchmark, minutes at most
+EXPERIMENT = "cheetah-vel"
 MINUTES = 20.0  # of all parts
 TO_STOP = 20.0  # seconds that a part has to end well when its time is up
 DONE, FAILED, OUT_OF_TIME = "done", "failed", "out of time"
+BEGIN, END = "<!-- made by scripts/gpu_check.py --to-docs FOLDER -->\n", "<!-- end -->\n"  # around the table
 
 
 class Part(NamedTuple):
@@ -33,31 +45,41 @@ class Part(NamedTuple):
     command: tuple[str, ...]  # behind the interpreter, in the repository's root
 
 
+def places_of(out: Path) -> Places:
+    """Where the run is, and where what comes of it goes."""
+    return Places(out / "runs", RESULTS, ROOT / "docs" / "results.md")
+
+
+def plan_of(places: Places) -> Plan:
+    """The run: the one that scripts/reproduce.py plans, so that it can be kept as that, and go on as that."""
+    experiment = find_experiment(EXPERIMENT)
+    return plan_run(experiment, experiment.arms[0], 0, places)
+
+
 def parts(out: Path, device: str) -> list[Part]:
     """What is done, in order: what others rely on first."""
 
     def benchmark(section: str, minutes: float) -> Part:
-        figures = str(out / f"{section}.json")
-        return Part(section, minutes, ("scripts/benchmark.py", section, "--device", device, "--json", figures))
+        words = ("--device", device, "--seconds", "2", "--json", str(out / f"{section}.json"))
+        return Part(section, minutes, ("scripts/benchmark.py", section, *words))
 
-    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", device, f"--junitxml={out / 'tests.xml'}", "tests")
-    settings = ("algo_params.num_iterations=100000", f"util_params.base_log_dir={out / 'runs'}")
-    run = ("launch_experiment.py", "configs/cheetah-vel.json", "--seed", "1", "--name", "gpu_check")
-    return [
-        Part("tests", 4.0, tests),
-        benchmark("graph", 1.0),
-        benchmark("gpu", 5.0),
-        benchmark("iteration", 1.0),
-        benchmark("memory", 1.0),
-        Part("train", None, (*run, *(word for setting in settings for word in ("--set", setting)))),
-    ]
+    tests = ("-m", "pytest", "-vv", "-p", "no:cacheprovider", "-m", "gpu", *TESTS)
+    train = plan_of(places_of(out)).run.command(["--gpu", "0"])[1:]
+    benchmarks = [benchmark(section, minutes) for section, minutes in FIGURES.items()]
+    return [Part("tests", 4.0, tests), *benchmarks, Part("train", None, tuple(train))]
 
 
 @click.command(cls=Command, help=__doc__)
 @click.option("--out", type=UserPath(), default=Path("output/gpu_check"), show_default=True)
 @click.option("--minutes", default=MINUTES, show_default=True, type=click.FloatRange(min=1.0), help="Of all parts.")
-def main(out: Path, minutes: float) -> int:
-    """Run the parts; exit code 1 where one of them failed."""
+@click.option(
+    "--to-docs", "folder", type=UserPath(exists=True, file_okay=False), help="An OUT of before; runs nothing."
+)
+def main(out: Path, minutes: float, folder: Path | None) -> int:
+    """Run the parts; exit code 1 where one of them is not done."""
+    if folder is not None:
+        to_docs(folder.resolve(), PAGE, places_of(folder.resolve()))
+        return 0
     import torch
 
     if not torch.cuda.is_available():
@@ -69,7 +91,10 @@ def main(out: Path, minutes: float) -> int:
     out.mkdir(parents=True, exist_ok=True)
     machine = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
     results = run_parts(parts(out, "cuda"), out, 60 * minutes, machine)
-    return EXIT_FAILED if FAILED in results.values() else 0
+    run = plan_of(places_of(out)).run
+    if run.folder.exists():
+        note_session(run, 0, "cuda")
+    return 0 if set(results.values()) == {DONE} else EXIT_FAILED
 
 
 def run_parts(todo: list[Part], out: Path, seconds: float, machine: dict[str, str | None]) -> dict[str, str]:
@@ -87,7 +112,7 @@ def run_parts(todo: list[Part], out: Path, seconds: float, machine: dict[str, st
 
 def run_part(part: Part, out: Path, seconds: float) -> str:
     """Run one part; when its time is up it is asked to stop, as a run of training does in good order, then killed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     with (out / f"{part.name}.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, *part.command],
@@ -109,6 +134,43 @@ def run_part(part: Part, out: Path, seconds: float) -> str:
                 stopped_well = False
             return DONE if stopped_well and part.minutes is None else OUT_OF_TIME
     return DONE if code == 0 else FAILED
+
+
+def to_docs(folder: Path, page: Path, places: Places) -> None:
+    """Put the figures of `folder` into `page`, and its run, once it is finished, into the page of results.
+
+    Raises:
+        UserError: the folder is none of this command's, or `page` has no place for it.
+    """
+    from reproduce import remake
+
+    said = read_json(folder / "results.json")
+    head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not isinstance(said, dict) or not end:
+        raise UserError(f"{folder} has no results.json" if end else f"{page} has no place for the figures: {BEGIN}")
+    with replacing(page) as file:
+        file.write("\n".join([head + begin, *described(folder, said, places), end + tail]).encode())
+    click.echo(page)
+    remake(places)
+
+
+def described(folder: Path, said: Mapping[str, Any], places: Places) -> Iterator[str]:
+    """The machine, how each part ended, how far the run came, and a row for each figure, in Markdown."""
+    from benchmarks.timing import Case
+
+    machine = ", ".join(f"{name} {value}" for name, value in said["machine"].items())
+    yield f"{machine}.\n\n" + "; ".join(f"{name}: {state}" for name, state in said["parts"].items()) + ".\n"
+    progress = plan_of(places).run.folder / PROGRESS_FILE
+    if progress.exists():
+        columns = read_columns(progress)
+        took, steps, reached = (columns[name][-1] for name in (SECONDS, X_DEFAULT, Y_DEFAULT))
+        yield f"{EXPERIMENT} returned {reached:.1f} on unseen tasks after {took / 60:.1f} min, {steps:,.0f} steps.\n"
+    yield "| what | takes | limit | ratio | | |\n| --- | --- | --- | --- | --- | --- |"
+    for section in FIGURES:
+        for name, figures in (read_json(folder / f"{section}.json") or {section: {}})[section].items():
+            yield f"| {' | '.join((f'{section}: {name}', *Case(**figures).cells()))} |"
+    yield ""
 
 
 if __name__ == "__main__":

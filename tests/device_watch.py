@@ -17,8 +17,8 @@ class DeviceWatch:
     """Notes in `faults`, while it is entered, what waits for `device` or happens on another one.
 
     Operations whose value or shape the host must know (`item`, `nonzero`, boolean indices, `unique`), tensors on
-    other devices and copies to them, and constructors that are not told a device. On the device "meta" nothing is
-    computed, but everything has a device that is not the CPU: what forgets its device is found there.
+    other devices and copies to them, and constructors that are not told a device. What forgets its device is found on
+    one that is not the CPU, as that of `pretend_gpu`.
     """
 
     def __init__(self, device):

@@ -30,7 +30,7 @@ def test_every_section_writes_value_limit_and_ratio(tmp_path, section):
     assert set(figures) == {section}
     assert figures[section]
     for case in figures[section].values():
-        assert case.keys() == {"value", "limit", "ratio"}
+        assert case.keys() == {"value", "limit", "ratio", "unit", "note"}
         assert case["value"] > 0
         assert case["limit"] > 0
     assert "torch" in result.stdout

@@ -1,21 +1,32 @@
 """The GPU check's parts, on the CPU: a part that fails or hangs does not end the others, and what came is kept."""
 
 import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
+from viz.synthetic import make_run
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import benchmark  # noqa: E402
 import gpu_check  # noqa: E402
-from benchmarks import gpu  # noqa: E402
+from benchmarks import gpu, iteration  # noqa: E402
+from benchmarks.timing import Timings  # noqa: E402
 from rlkit.config.files import load_config  # noqa: E402
+from rlkit.reproduction.collect import collect  # noqa: E402
+from rlkit.reproduction.plan import Places  # noqa: E402
+from rlkit.reproduction.results import read_result  # noqa: E402
+from rlkit.util.errors import RunError  # noqa: E402
 
 CPU = torch.device("cpu")
+TAKES_DEVICE = re.compile(r"^def \w+\((.*, )?(device|gpu)[,)]", re.MULTILINE)
 
 
 def part(name, code, minutes=1.0):
@@ -59,29 +70,140 @@ def test_what_no_time_is_left_for_is_said(tmp_path):
 
 
 @pytest.fixture
-def config():
-    return {"tiny": load_config(ROOT / "configs/point-robot.json", ["net_size=8", "algo_params.meta_batch=2"], {})}
-
-
-def test_the_table_has_every_precision_and_mode(config):
+def config(tmp_path, monkeypatch):
+    """A small one, and its file; torch's settings and the modes that take a minute come back, or stay away."""
+    monkeypatch.setattr(gpu, "MODES", ("eager", "graph"))
+    path = tmp_path / "tiny.json"
+    algo = {"meta_batch": 2, "batch_size": 8, "max_path_length": 5, "num_steps_per_eval": 15}
+    sizes = {"net_size": 8, "encoder_size": 8, "n_train_tasks": 4, "n_eval_tasks": 2, "env_params": {"n_tasks": 6}}
+    path.write_text(json.dumps({"env_name": "point-robot", **sizes, "algo_params": algo}))
     before = torch.get_float32_matmul_precision()
-    try:
-        cases = dict(gpu.measure(config, CPU, 0.0, modes=("eager", "graph")))
-    finally:
-        torch.set_float32_matmul_precision(before)
-    assert list(cases) == [f"tiny, {p}, {m}" for p in ("float32", "tf32", "bf16") for m in ("eager", "graph")]
-    assert all(case.value > 0 and case.limit > 0 for case in cases.values())
+    yield path
+    torch.set_float32_matmul_precision(before)
 
 
-def test_graph_and_no_graph_are_compared_by_their_weights(config):
-    before = torch.get_float32_matmul_precision()
-    try:
-        ((name, case),) = gpu.compare(config, CPU)
-    finally:
-        torch.set_float32_matmul_precision(before)
-    assert name == "tiny"
-    assert case.value == 0.0  # there are no graphs on the CPU
-    assert case.limit == 1e-5
+def compare(monkeypatch, path, *, graph, eager):
+    """The cases of the graph part, with such times of a step."""
+    monkeypatch.setattr(gpu, "interleave", lambda *_, **__: Timings({"graph": [graph], "eager": [eager]}))
+    return list(gpu.compare({"tiny": load_config(path)}, CPU, 0.0))
+
+
+def test_graph_and_no_graph_are_compared_by_weights_and_time(monkeypatch, config):
+    (_, apart), (_, faster) = compare(monkeypatch, config, graph=1.0, eager=4.0)
+    assert (apart.value, apart.limit) == (0.0, 1e-5)  # there are no graphs on the CPU
+    assert (faster.value, faster.limit, faster.over_limit) == (1000.0, 4000.0, 0.25)
+
+
+def test_a_graph_that_is_no_faster_fails(monkeypatch, config):
+    with pytest.raises(RunError, match=r"tiny: a step as a graph takes 0\.99 of the time without"):
+        compare(monkeypatch, config, graph=0.99, eager=1.0)
+
+
+@pytest.mark.parametrize(("change", "told"), [(2e-5, "2.0e-05 apart"), (float("nan"), "nan apart")])
+def test_weights_that_come_apart_fail(monkeypatch, config, change, told):
+    build = gpu.build_phase
+
+    def changed(*arguments, mode):
+        phase = build(*arguments, mode=mode)
+        if mode == "graph":
+            run = phase.run
+            phase.run = lambda *steps: run(*steps) or phase.trainer.agent.policy.last_fc.bias.data.add_(change)
+        return phase
+
+    monkeypatch.setattr(gpu, "build_phase", changed)
+    with pytest.raises(RunError, match=told):
+        compare(monkeypatch, config, graph=1.0, eager=4.0)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, config):
+    """What the parts leave, each by its own code on the CPU, and a run that is not finished."""
+    monkeypatch.setattr(iteration, "SECONDS", 0.0)
+    monkeypatch.setattr(gpu, "MOST_TIME", 1e9)  # there are no graphs on the CPU
+    out = tmp_path / "out"
+    out.mkdir()
+    for section in gpu_check.FIGURES:
+        words = [section, "--config", str(config), "--seconds", "0", "--json", str(out / f"{section}.json")]
+        assert CliRunner().invoke(benchmark.main, words).exit_code == 0
+    plan = gpu_check.plan_of(gpu_check.places_of(out))
+    make_run(plan.run.folder, [-90.0, -60.0], plan.config.model_dump(), state="interrupted")
+    todo = [part("tests", ""), part("graph", "raise SystemExit('apart')")]
+    gpu_check.run_parts(todo, out, 60.0, {"device": "Fast GPU", "torch": "2.7"})
+    return out
+
+
+def test_a_folder_of_figures_becomes_the_pages(folder, tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{gpu_check.BEGIN}\nold\n\n{gpu_check.END}after\n")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/notes.md").write_text("about\n")
+    places = Places(folder / "runs", tmp_path / "results", tmp_path / "results.md")
+    for _ in range(2):  # again: the same
+        gpu_check.to_docs(folder, page, places)
+        text = page.read_text()
+        assert text.startswith(
+            f"before\n{gpu_check.BEGIN}\ndevice Fast GPU, torch 2.7.\n\ntests: done; graph: failed.\n"
+        )
+        assert text.endswith(f" |\n\n{gpu_check.END}after\n")
+        assert "cheetah-vel returned -60.0 on unseen tasks" in text
+        rows = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if line.startswith("| ")][2:]
+        assert rows[:2] == ["graph: tiny, 50 steps as a graph and without", "graph: tiny, a step as a graph"]
+        modes = [f"gpu: tiny, {p}, {m}" for m in ("eager", "graph") for p in ("float32", "tf32", "bf16")]
+        phases = [f"iteration: tiny, {phase}" for phase in ("collect", "train", "evaluate", "whole iteration")]
+        assert rows[2:] == [*modes, *phases, "memory: tiny"]
+    assert "no finished run yet" in places.page.read_text()
+
+
+def test_a_finished_run_becomes_a_result(tmp_path):
+    """It is the one that scripts/reproduce.py plans."""
+    places = Places(tmp_path / "runs", tmp_path / "results", tmp_path / "results.md")
+    plan = gpu_check.plan_of(places)
+    config = plan.config.model_dump()
+    config["algo_params"]["num_iterations"] = plan.run.num_iterations
+    make_run(plan.run.folder, [-40.0] * plan.run.num_iterations, config)
+    (plan.run.folder / "versions.json").write_text(json.dumps({"device": "cuda:0", "platform": "elsewhere"}))
+    for name in ("context_encoder", "policy"):
+        torch.save({}, plan.run.folder / f"{name}.pth")
+    (plan.run.folder / "tasks.json").write_text("{}")
+    assert collect(plan, places)
+    assert read_result(plan).iterations == plan.run.num_iterations
+    words = gpu_check.parts(tmp_path, "cuda")[-1].command
+    assert words[1:3] == ("--resume", str(plan.run.folder))
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    result = CliRunner().invoke(gpu_check.main, ["--to-docs", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "has no results.json" in result.stderr
+
+
+BARE_MACHINE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("hypothesis", "scipy", "playwright", "dash", "plotly", "jinja2", "nbclient",
+                                      "ipykernel", "imageio_ffmpeg", "xdist", "psutil", "yaml"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, "scripts")
+import pathlib, torch
+torch.cuda.is_available = lambda: True
+import gpu_check, pytest
+tests, = (part for part in gpu_check.parts(pathlib.Path("out"), "cuda") if part.name == "tests")
+sys.exit(pytest.main([*tests.command[2:], "--collect-only", "-p", "no:xdist"]))
+"""
+
+
+def test_the_tests_part_takes_every_test_that_takes_a_device():
+    """On a machine that has a GPU and nothing but the wheels that docs/performance.md lists."""
+    command, bare = [sys.executable, "-c", BARE_MACHINE], {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    chosen = {path for path in ROOT.glob("tests/**/test_*.py") if f"<Module {path.name}>" in result.stdout}
+    takers = {path for path in ROOT.glob("tests/**/test_*.py") if TAKES_DEVICE.search(path.read_text())}
+    assert chosen == takers
+    for name in ("test_two_steps[cuda-update_default]", "test_a_debug_run_leaves_its_files[cuda-humanoid-dir]"):
+        assert f"<Function {name}>" in result.stdout
 
 
 def test_every_part_names_a_command_that_is_there(tmp_path):

@@ -41,12 +41,12 @@ REFERENCE_COLUMNS = [
 
 
 @pytest.fixture
-def launch(tmp_path):
+def launch(tmp_path, place):
     """Run the launcher in this process; results go below tmp_path."""
 
     def launch(*arguments):
         output = f"util_params.base_log_dir={json.dumps(str(tmp_path / 'output'))}"
-        always = ["--cpu", "--set", output, "--set", "util_params.plots=false"]  # before what a test sets
+        always = [*place, "--set", output, "--set", "util_params.plots=false"]  # before what a test sets
         return CliRunner().invoke(main, [*always, *map(str, arguments)])
 
     return launch
@@ -68,7 +68,7 @@ def without_times(rows):
 
 
 @pytest.mark.parametrize("env", ENVS)
-def test_a_debug_run_leaves_its_files(launch, tmp_path, env):
+def test_a_debug_run_leaves_its_files(device, launch, tmp_path, env):
     folder = debug_run(launch, tmp_path, env)
     rows = read_rows(folder)
     assert [row["Epoch"] for row in rows] == ["0", "1"]
@@ -90,7 +90,7 @@ def test_a_debug_run_leaves_its_files(launch, tmp_path, env):
     assert len(tasks["train_tasks"]) == variant["n_train_tasks"]
     assert json.loads((folder / "status.json").read_text())["state"] == "finished"
     versions = json.loads((folder / "versions.json").read_text())
-    assert versions["torch"] == torch.__version__
+    assert (versions["torch"], versions["device"]) == (torch.__version__, str(device))
     assert list(folder.glob("events.out.tfevents.*"))
     assert "iteration 2/2" in (folder / "debug.log").read_text()
     for name in NETWORKS:
@@ -135,7 +135,7 @@ def test_viskit_reads_a_run(launch, tmp_path):
     assert viskit_problems(debug_run(launch, tmp_path, "point-robot")) == []
 
 
-def test_the_same_seed_gives_the_same_rows_and_another_one_others(launch, tmp_path):
+def test_the_same_seed_gives_the_same_rows_and_another_one_others(device, launch, tmp_path):
     first = without_times(read_rows(debug_run(launch, tmp_path, "cheetah-vel")))
     second = without_times(read_rows(debug_run(launch, tmp_path, "cheetah-vel")))
     assert first == second
@@ -152,7 +152,7 @@ def test_no_global_generator_is_touched(launch, tmp_path):
     assert states() == before
 
 
-def test_weights_saved_by_one_run_start_another(launch, tmp_path):
+def test_weights_saved_by_one_run_start_another(device, launch, tmp_path):
     debug_run(launch, tmp_path, "point-robot")
     weights = (tmp_path / "output/point-robot/debug").rename(tmp_path / "weights")
     path = f"path_to_weights={json.dumps(str(weights))}"

@@ -44,13 +44,13 @@ def settings(changes):
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, place):
     """Begin a short run in this process; returns its outcome and folder."""
 
     def start(env="point-robot", name="run", **changes):
         every = {**SHORT, **changes, "util_params.base_log_dir": str(tmp_path)}
         config = str(ROOT / f"configs/{env}.json")
-        arguments = [config, "--cpu", "--seed", "5", "--name", name, *settings(every)]
+        arguments = [config, *place, "--seed", "5", "--name", name, *settings(every)]
         return CliRunner().invoke(main, arguments), tmp_path / env / name
 
     return start
@@ -82,7 +82,7 @@ def stop_at(monkeypatch, number):
 
 
 @pytest.mark.parametrize("env", ["point-robot", pytest.param("cheetah-vel", marks=pytest.mark.slow)])
-def test_stopping_at_any_look_changes_nothing(start, monkeypatch, env):
+def test_stopping_at_any_look_changes_nothing(device, start, monkeypatch, env):
     """Stops after one more look each time, wherever that is: collecting, training, between iterations."""
     result, whole = start(env, "whole")
     assert result.exit_code == 0, result.output
@@ -105,7 +105,7 @@ def test_stopping_at_any_look_changes_nothing(start, monkeypatch, env):
                 assert torch.equal(weights(folder)[name][key], value), (name, key)
 
 
-def test_more_iterations_go_on_from_a_finished_run(start):
+def test_more_iterations_go_on_from_a_finished_run(device, start):
     _, whole = start(name="whole", **{"algo_params.num_iterations": 5})
     _, folder = start()
     assert resume(folder).exit_code == 2
@@ -151,7 +151,7 @@ def test_rows_that_ran_ahead_of_the_checkpoint_are_cut_off(start, monkeypatch):
     assert rows(folder) == rows(whole)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(start):
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(device, start):
     _, whole = start(name="whole", **{"algo_params.num_iterations": 4})
     _, folder = start()
     newest = max((folder / "checkpoints").glob("*.npz"))

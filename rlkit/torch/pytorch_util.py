@@ -54,6 +54,7 @@ def prepare_device(
     tune_cpu(num_threads, num_cpus)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"  # in the LSTM's, where torch's default is that
     elif precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         say("this CPU has no bfloat16 instructions: util_params.precision bf16 is slower here than float32")
 

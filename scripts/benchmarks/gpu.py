@@ -2,73 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import torch
 
 from envs import make_env
 from rlkit.config.settings import Config
+from rlkit.torch.sac.training_phase import TrainingPhase
+from rlkit.util.errors import RunError
 from rlkit.util.records import Dims
 
-from .products import gigaflop, run_all, update_products
-from .timing import Case, interleave
-from .update import STEPS_ON_GPU, build_phase, do_nothing
+from .products import all_at_once, gigaflop, update_products
+from .timing import Case, forget_peak, interleave, peak
+from .update import build_phase, do_nothing, run_steps, steps_at_once
 
-MODES = ("eager", "graph", "compile")
+MODES = ("eager", "graph", "compile")  # what may be missing on a machine comes last
 MATMUL = {"float32": "highest", "tf32": "high", "bf16": "highest"}  # torch's name for the products of each precision
 COMPARED_STEPS = 50
 MOST_APART = 1e-5  # weights with and without a graph, after COMPARED_STEPS
-MIB = 2**20
+MOST_TIME = 0.95  # of a graph, of that without; as long says that it was not captured
 
 
-def measure(
-    configs: Mapping[str, Config], device: torch.device, seconds: float, *, modes: Sequence[str] = MODES
-) -> Iterator[tuple[str, Case]]:
-    """Time the step of each config, precision and mode beside its bare products; yields cases as they are done."""
-    for name, config in configs.items():
-        dims = _dims(config)
-        for precision, matmul in MATMUL.items():
-            torch.set_float32_matmul_precision(matmul)
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            products = partial(run_all, update_products(config, *dims, device, dtype))
-            for mode in modes:
-                _forget_peak(device)
-                phase = build_phase(config, dims, device, precision, mode)
-                steps = STEPS_ON_GPU if device.type == "cuda" else 1
-                calls = {"step": partial(phase.run, steps, do_nothing), "products": products}
-                timings = interleave(calls, seconds=seconds, device=device)
-                value, limit = timings.median("step") / steps, timings.median("products")
-                note = f"{1 / value:,.1f} steps/s, {gigaflop(config, *dims) / value:,.0f} GFLOP/s{_peak(device)}"
-                yield f"{name}, {precision}, {mode}", Case(1e3 * value, 1e3 * limit, "ms", note)
+def measure(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
+    """Time the step in each mode, config and precision beside its bare products; yields cases as they are done."""
+    for mode in MODES:
+        for name, config in configs.items():
+            for precision in MATMUL:
+                yield f"{name}, {precision}, {mode}", _step(config, device, seconds, precision, mode)
 
 
-def compare(configs: Mapping[str, Config], device: torch.device) -> Iterator[tuple[str, Case]]:
-    """How far apart the weights are after COMPARED_STEPS with and without a graph, beside what is allowed."""
+def _step(config: Config, device: torch.device, seconds: float, precision: str, mode: str) -> Case:
+    torch.set_float32_matmul_precision(MATMUL[precision])
+    if mode == "compile":
+        torch.compiler.reset()  # what other sizes left behind makes sizes variable, and slow
+    forget_peak(device)
+    dims, steps = _dims(config), steps_at_once(device)
+    phase = build_phase(config, dims, device, precision, mode)
+    run_steps(phase)
+    memory = peak(device)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    products = all_at_once(update_products(config, *dims, device, dtype), device)
+    timings = interleave({"step": partial(run_steps, phase), "products": products}, seconds=seconds, device=device)
+    value, limit = timings.median("step") / steps, timings.median("products")
+    note = f"{1 / value:,.1f} steps/s, {gigaflop(config, *dims) / value:,.0f} GFLOP/s{memory}"
+    return Case(1e3 * value, 1e3 * limit, "ms", note)
+
+
+def compare(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
+    """A step with and without a graph: how far the weights come apart, and the time of both.
+
+    Raises:
+        RunError: when all is measured: weights come further apart than MOST_APART, or a graph is no faster.
+    """
     torch.set_float32_matmul_precision("highest")
+    wrong = []
     for name, config in configs.items():
-        weights = []
-        for mode in ("eager", "graph"):
-            phase = build_phase(config, _dims(config), device, mode=mode)
-            phase.start(0)
-            phase.run(COMPARED_STEPS, do_nothing)
-            networks = phase.trainer.networks().values()
-            weights.append(torch.cat([weight.detach().flatten() for net in networks for weight in net.parameters()]))
-        apart = (weights[0] - weights[1]).abs().max().item()
-        yield name, Case(apart, MOST_APART, "", f"largest difference of a weight after {COMPARED_STEPS} steps")
+        phases = {mode: build_phase(config, _dims(config), device, mode=mode) for mode in ("eager", "graph")}
+        without, within = (_weights_after(phase) for phase in phases.values())
+        apart = Case((without - within).abs().max().item(), MOST_APART, "", "largest difference of a weight")
+        yield f"{name}, {COMPARED_STEPS} steps as a graph and without", apart
+        calls = {mode: partial(run_steps, phase) for mode, phase in phases.items()}
+        timings = interleave(calls, seconds=seconds, device=device)
+        graph, eager = (1e3 * timings.median(mode) / steps_at_once(device) for mode in ("graph", "eager"))
+        faster = Case(graph, eager, "ms", "the limit is the time without", timings.ratio("graph", "eager"))
+        yield f"{name}, a step as a graph", faster
+        if not apart.value <= MOST_APART:
+            wrong.append(f"{name}: with and without a graph weights are {apart.value:.1e} apart")
+        if not faster.over_limit <= MOST_TIME:
+            wrong.append(f"{name}: a step as a graph takes {faster.over_limit:.2f} of the time without")
+    if wrong:
+        raise RunError("; ".join(wrong))
+
+
+def _weights_after(phase: TrainingPhase) -> torch.Tensor:
+    """All weights after COMPARED_STEPS, as one tensor."""
+    phase.start(0)
+    phase.run(COMPARED_STEPS, do_nothing)
+    networks = phase.trainer.networks().values()
+    return torch.cat([weight.detach().flatten() for network in networks for weight in network.parameters()])
 
 
 def _dims(config: Config) -> Dims:
     env = make_env(config.env_name, 1, **config.env_params.model_dump())
     return Dims(env.observation_dim, env.action_dim)
-
-
-def _forget_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak(device: torch.device) -> str:
-    """The most memory of the device so far, as the end of a note."""
-    return f", {torch.cuda.max_memory_allocated(device) / MIB:,.0f} MiB" if device.type == "cuda" else ""

@@ -11,10 +11,10 @@ import torch
 from rlkit.config.settings import Config
 from rlkit.util.records import Dims
 
-from .products import run_all, update_products
+from .products import Product, all_at_once, update_products
 from .sampling import SamplingBench
 from .timing import Case, interleave
-from .update import build_phase
+from .update import build_phase, run_steps, steps_at_once
 
 LANES = 30
 SECONDS = 5.0
@@ -27,12 +27,10 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Iterator[tup
         bench = SamplingBench(config, LANES, device)
         dims = Dims(bench.env.observation_dim, bench.env.action_dim)
         training = build_phase(config, dims, device)
-        products = update_products(config, *dims, device, torch.float32)
-        timings = interleave(
-            {"step": training.step, "products": partial(run_all, products)},
-            seconds=2 * SECONDS,
-            device=device,
-        )
+        products = all_at_once(update_products(config, *dims, device, torch.float32), device)
+        calls: dict[str, Product] = {"step": partial(run_steps, training), "products": products}
+        timings = interleave(calls, seconds=2 * SECONDS, device=device)
+        step, limit = timings.median("step") / steps_at_once(device), timings.median("products")
         collected = algo.num_tasks_sample * (
             algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
         )
@@ -40,7 +38,7 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Iterator[tup
         collect, evaluate = (bench.per_env_step(phase, SECONDS) for phase in ("collect", "evaluate"))
         phases = {
             "collect": (collected * collect.seconds, collected * collect.bare),
-            "train": tuple(algo.num_train_steps_per_itr * timings.median(key) for key in ("step", "products")),
+            "train": (algo.num_train_steps_per_itr * step, algo.num_train_steps_per_itr * limit),
             "evaluate": (evaluated * evaluate.seconds, evaluated * evaluate.bare),
         }
         for phase, (value, limit) in phases.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 SECONDS_PER_TURN = 0.05
+MIB = 2**20
 
 
 class Case(NamedTuple):
@@ -21,9 +23,15 @@ class Case(NamedTuple):
     note: str = ""  # spread, rate, or what was compared
     ratio: float | None = None  # median of the ratios of the rounds, where rounds were taken
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, float | str]:
         """What `--json` holds of it."""
-        return {"value": self.value, "limit": self.limit, "ratio": self.over_limit}
+        return {**self._asdict(), "ratio": self.over_limit}
+
+    def cells(self) -> tuple[str, ...]:
+        """Value, limit, ratio, unit and note as they are shown, with three digits at least."""
+        sizes = (self.value, self.limit)
+        numbers = (f"{size:,.2f}" if size >= 1 or size == 0 else f"{size:.3g}" for size in sizes)
+        return (*numbers, f"{self.over_limit:.2f}", self.unit, self.note)
 
     @property
     def over_limit(self) -> float:
@@ -64,6 +72,19 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, dev
         for name, call in calls.items():
             taken[name].append(_timed(call, repeats[name], device))
     return Timings(taken)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin to look for the most memory that a GPU uses."""
+    if device.type == "cuda":
+        gc.collect()  # of graphs, which are in circles
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak(device: torch.device) -> str:
+    """The most memory of a GPU since then, as the end of a note."""
+    return f", at most {torch.cuda.max_memory_allocated(device) / MIB:,.0f} MiB" if device.type == "cuda" else ""
 
 
 def _timed(call: Callable[[], object], repeats: int, device: torch.device) -> float:

@@ -19,7 +19,7 @@ from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import UserError
 from rlkit.util.records import Dims, Paths
 
-from .products import gigaflop, run_all, update_products
+from .products import all_at_once, gigaflop, update_products
 from .timing import Case, Timings, interleave
 
 STEPS_ON_GPU = 100  # timed together there: they are launched without waiting for one another
@@ -42,14 +42,14 @@ def measure(
         env = make_env(config.env_name, 1, **config.env_params.model_dump())
         dims = Dims(env.observation_dim, env.action_dim)
         phase = build_phase(config, dims, device)
-        calls = {"step": partial(_with_precision, ours, partial(_run, phase))}
+        calls = {"step": partial(_with_precision, ours, partial(run_steps, phase))}
         if beside:
             if config.algo_params.critic != "v" or config.algo_params.encoder != "mlp":
                 raise UserError(f'update: {name}: the products beside it are of critic "v" and encoder "mlp" only')
             plain = partial(_plain_step, PlainUpdate(phase.trainer), phase)
             calls["plain"] = partial(_with_precision, "highest", plain)
-            calls["bf16"] = partial(_run, build_phase(config, dims, device, precision="bf16"))
-        products = partial(run_all, update_products(config, *dims, device, torch.float32))
+            calls["bf16"] = partial(run_steps, build_phase(config, dims, device, precision="bf16"))
+        products = all_at_once(update_products(config, *dims, device, torch.float32), device)
         for path, precision in paths.items():
             calls[f"products, {path}"] = partial(_with_precision, precision, products)
         timings = interleave(calls, seconds=seconds, device=device)
@@ -62,8 +62,14 @@ def measure(
             yield f"{name}, bf16", _case(timings, "bf16", limit, f"{share:.2f} of the float32 step's time", device)
 
 
-def _run(phase: TrainingPhase) -> None:
-    phase.run(1 if phase.trainer.agent.device.type == "cpu" else STEPS_ON_GPU, do_nothing)
+def steps_at_once(device: torch.device) -> int:
+    """How many steps are timed together."""
+    return STEPS_ON_GPU if device.type == "cuda" else 1
+
+
+def run_steps(phase: TrainingPhase) -> None:
+    """Take as many steps as are timed together."""
+    phase.run(steps_at_once(phase.trainer.agent.device), do_nothing)
 
 
 def do_nothing() -> None:
@@ -81,7 +87,7 @@ def _with_precision(precision: str, call: Callable[[], object]) -> None:
 
 
 def _case(timings: Timings, name: str, limit: str, note: str, device: torch.device) -> Case:
-    steps = STEPS_ON_GPU if device.type == "cuda" and name != "plain" else 1
+    steps = 1 if name == "plain" else steps_at_once(device)
     value, bound = 1e3 * timings.median(name) / steps, 1e3 * timings.median(limit)
     note = f"{1e3 / value:,.1f} steps/s {timings.spread(name)}; {note}"
     return Case(value, bound, "ms", note, timings.ratio(name, limit) / steps)

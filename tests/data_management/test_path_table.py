@@ -12,22 +12,18 @@ from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 EPISODE = 1000  # episode k of a task has the steps from k * EPISODE on
 
 
-def make_buffer(num_tasks=3, capacity=1000, page_size=4):
-    device = torch.device("cpu")
-    return MultiTaskReplayBuffer(
-        num_tasks,
-        OBS_DIM,
-        ACTION_DIM,
-        capacity=capacity,
-        page_size=page_size,
-        has_sparse_reward=True,
-        device=device,
-    )
+@pytest.fixture
+def make_buffer(device):
+    def make_buffer(num_tasks=3, capacity=1000, page_size=4):
+        sizes = {"capacity": capacity, "page_size": page_size}
+        return MultiTaskReplayBuffer(num_tasks, OBS_DIM, ACTION_DIM, **sizes, has_sparse_reward=True, device=device)
+
+    return make_buffer
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
+def rng(device):
+    return torch.Generator(device).manual_seed(0)
 
 
 def add(buffer, task, number, length):
@@ -35,7 +31,10 @@ def add(buffer, task, number, length):
 
 
 def draw(buffer, tasks, num, rng):
-    return buffer.sample_context(torch.tensor(tasks), num, rng, use_next_obs=False, sparse=False, whole_paths=True)
+    tasks = torch.tensor(tasks, device=buffer.device)
+    context = buffer.sample_context(tasks, num, rng, use_next_obs=False, sparse=False, whole_paths=True)
+    assert context.device == tasks.device
+    return context.cpu()
 
 
 def episodes_of(sequence):
@@ -44,7 +43,7 @@ def episodes_of(sequence):
     return [piece.tolist() for piece in np.split(steps, np.flatnonzero(np.diff(steps) != 1) + 1)]
 
 
-def test_sequences_are_whole_episodes_of_their_task_in_order(rng):
+def test_sequences_are_whole_episodes_of_their_task_in_order(make_buffer, rng):
     buffer = make_buffer()
     lengths = {0: [5, 3], 1: [7], 2: [4, 4, 2]}
     for task, of_task in lengths.items():
@@ -63,7 +62,7 @@ def test_sequences_are_whole_episodes_of_their_task_in_order(rng):
     assert not torch.equal(context[0], context[3])  # the same task twice: drawn independently
 
 
-def test_episodes_are_drawn_equally_often_whatever_their_length(rng):
+def test_episodes_are_drawn_equally_often_whatever_their_length(make_buffer, rng):
     buffer = make_buffer()
     for number, length in enumerate([1, 9, 2, 4]):
         add(buffer, 0, number, length)
@@ -72,7 +71,7 @@ def test_episodes_are_drawn_equally_often_whatever_their_length(rng):
     assert ((counts - 1000).abs() < 5 * 1000**0.5).all()
 
 
-def test_an_episode_across_the_rings_end_is_in_order_and_an_overwritten_one_is_gone(rng):
+def test_an_episode_across_the_rings_end_is_in_order_and_an_overwritten_one_is_gone(make_buffer, rng):
     buffer = make_buffer(capacity=10)
     for number in range(3):
         add(buffer, 1, number, 4)  # the third overwrites the first half of the first
@@ -80,13 +79,13 @@ def test_an_episode_across_the_rings_end_is_in_order_and_an_overwritten_one_is_g
     assert found == {tuple(range(number * EPISODE, number * EPISODE + 4)) for number in (1, 2)}
 
 
-def test_of_an_episode_longer_than_the_ring_the_rest_is_drawn(rng):
+def test_of_an_episode_longer_than_the_ring_the_rest_is_drawn(make_buffer, rng):
     buffer = make_buffer(capacity=10)
     add(buffer, 0, 0, 25)
     assert episodes_of(draw(buffer, [0], 30, rng)[0]) == [list(range(15, 25))] * 3
 
 
-def test_a_cleared_task_starts_afresh(rng):
+def test_a_cleared_task_starts_afresh(make_buffer, rng):
     buffer = make_buffer()
     add(buffer, 0, 0, 5)
     add(buffer, 1, 7, 3)
@@ -96,7 +95,7 @@ def test_a_cleared_task_starts_afresh(rng):
     assert {tuple(episode) for episode in episodes_of(draw(buffer, [1], 21, rng)[0])} == {(7000, 7001, 7002)}
 
 
-def test_no_history_of_writing_and_clearing_mixes_episodes_up(rng):
+def test_no_history_of_writing_and_clearing_mixes_episodes_up(make_buffer, rng):
     history = np.random.default_rng(0)
     buffer, kept = make_buffer(num_tasks=2, capacity=23, page_size=5), {0: [], 1: []}
     for number in range(300):
@@ -113,7 +112,7 @@ def test_no_history_of_writing_and_clearing_mixes_episodes_up(rng):
         assert last[0] in {episode[0] for episode in kept[task]}
 
 
-def test_the_config_chooses_trajectories_and_sparse_rewards(rng):
+def test_the_config_chooses_trajectories_and_sparse_rewards(make_buffer, rng):
     buffer = make_buffer()
     add(buffer, 1, 0, 6)
     params = AlgoParams(sparse_rewards=True, context_sampling="trajectories", embedding_batch_size=12)
@@ -123,7 +122,7 @@ def test_the_config_chooses_trajectories_and_sparse_rewards(rng):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_a_batch_and_its_context_are_the_same_transitions(rng, sparse):
+def test_a_batch_and_its_context_are_the_same_transitions(make_buffer, rng, sparse):
     buffer = make_buffer()
     buffer.add(make_paths([0, 2], 40))
     params = AlgoParams(
@@ -133,7 +132,7 @@ def test_a_batch_and_its_context_are_the_same_transitions(rng, sparse):
         embedding_batch_size=6,
         use_next_obs_in_context=True,
     )
-    batch, context = ContextSampler(buffer, params).draw_with_batch(torch.tensor([2, 0]), rng)
+    batch, context = ContextSampler(buffer, params).draw_with_batch(torch.tensor([2, 0], device=buffer.device), rng)
     assert batch.obs.shape[:2] == (2, 16)
     assert context.shape == (2, 6, 2 * OBS_DIM + ACTION_DIM + 1)
     torch.testing.assert_close(context[..., :OBS_DIM], batch.obs[:, :6])

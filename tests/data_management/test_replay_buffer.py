@@ -8,32 +8,36 @@ from rlkit.data_management.context import ContextSampler
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 
 
-def make_buffer(num_tasks=3, capacity=1000, page_size=4, has_sparse_reward=True):
-    return MultiTaskReplayBuffer(
-        num_tasks,
-        OBS_DIM,
-        ACTION_DIM,
-        capacity=capacity,
-        page_size=page_size,
-        has_sparse_reward=has_sparse_reward,
-        device=torch.device("cpu"),
-    )
+@pytest.fixture
+def make_buffer(device):
+    def make_buffer(num_tasks=3, capacity=1000, page_size=4):
+        sizes = {"capacity": capacity, "page_size": page_size}
+        return MultiTaskReplayBuffer(num_tasks, OBS_DIM, ACTION_DIM, **sizes, has_sparse_reward=True, device=device)
+
+    return make_buffer
 
 
 @pytest.fixture
-def rng():
-    return torch.Generator().manual_seed(0)
+def rng(device):
+    return torch.Generator(device).manual_seed(0)
+
+
+def sample(buffer, tasks, num, rng):
+    """A batch of `tasks`, on the CPU."""
+    batch = buffer.sample(torch.tensor(tasks, device=buffer.device), num, rng)
+    assert {values.device.type for values in batch} == {buffer.device.type}
+    return batch._make(values.cpu() for values in batch)
 
 
 def steps_of(buffer, task, rng, num=2000):
     """The set of step numbers that sampling `task` brings up."""
-    return set(buffer.sample(torch.tensor([task]), num, rng).obs[0, :, 1].int().tolist())
+    return set(sample(buffer, [task], num, rng).obs[0, :, 1].int().tolist())
 
 
-def test_a_batch_holds_each_tasks_own_transitions(rng):
+def test_a_batch_holds_each_tasks_own_transitions(make_buffer, rng):
     buffer = make_buffer()
     buffer.add(make_paths([0, 2, 1, 2], [5, 3, 7, 4]))
-    batch = buffer.sample(torch.tensor([2, 0, 2, 1]), 64, rng)
+    batch = sample(buffer, [2, 0, 2, 1], 64, rng)
     for row, task in enumerate([2, 0, 2, 1]):
         assert (batch.reward[row] == task).all()
         assert (batch.obs[row, :, 0] == task).all()
@@ -43,7 +47,7 @@ def test_a_batch_holds_each_tasks_own_transitions(rng):
     assert not torch.equal(batch.obs[0], batch.obs[2])  # the same task twice: drawn independently
 
 
-def test_padding_behind_an_episodes_end_is_not_stored(rng):
+def test_padding_behind_an_episodes_end_is_not_stored(make_buffer, rng):
     buffer = make_buffer()
     buffer.add(make_paths([0, 1], [2, 6]))
     assert buffer.size(0) == 2
@@ -51,15 +55,15 @@ def test_padding_behind_an_episodes_end_is_not_stored(rng):
     assert steps_of(buffer, 1, rng) == set(range(6))
 
 
-def test_every_transition_is_drawn_equally_often(rng):
+def test_every_transition_is_drawn_equally_often(make_buffer, rng):
     buffer = make_buffer(page_size=3)
     buffer.add(make_paths([1], [10]))
-    steps = buffer.sample(torch.tensor([1]), 20_000, rng).obs[0, :, 1]
+    steps = sample(buffer, [1], 20_000, rng).obs[0, :, 1]
     counts = torch.bincount(steps.int(), minlength=10)
     assert ((counts - 2000).abs() < 5 * 2000**0.5).all()
 
 
-def test_the_ring_overwrites_the_oldest(rng):
+def test_the_ring_overwrites_the_oldest(make_buffer, rng):
     buffer = make_buffer(capacity=10)
     for first in (0, 4, 8):
         buffer.add(make_paths([0, 1], 4, first_step=first))
@@ -68,13 +72,13 @@ def test_the_ring_overwrites_the_oldest(rng):
     assert steps_of(buffer, 1, rng) == set(range(2, 12))
 
 
-def test_more_than_the_capacity_at_once_keeps_the_last(rng):
+def test_more_than_the_capacity_at_once_keeps_the_last(make_buffer, rng):
     buffer = make_buffer(capacity=10)
     buffer.add(make_paths([0], 25))
     assert steps_of(buffer, 0, rng) == set(range(15, 25))
 
 
-def test_clearing_touches_its_tasks_only_and_frees_their_memory(rng):
+def test_clearing_touches_its_tasks_only_and_frees_their_memory(make_buffer, rng):
     buffer = make_buffer()
     buffer.add(make_paths([0, 1, 2], 8))
     bytes_before = buffer.num_bytes()
@@ -87,7 +91,7 @@ def test_clearing_touches_its_tasks_only_and_frees_their_memory(rng):
     assert steps_of(buffer, 2, rng) == set(range(50, 58))
 
 
-def test_memory_follows_the_data():
+def test_memory_follows_the_data(make_buffer):
     buffer = make_buffer(num_tasks=50, capacity=10**6, page_size=20)
     for _ in range(30):
         buffer.add(make_paths(list(range(50)), 20))
@@ -98,7 +102,7 @@ def test_memory_follows_the_data():
 
 @pytest.mark.parametrize("use_next_obs", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_context_has_the_configured_columns(rng, use_next_obs, sparse):
+def test_context_has_the_configured_columns(make_buffer, rng, use_next_obs, sparse):
     buffer = make_buffer()
     buffer.add(make_paths([0, 1, 2], 8))
     params = AlgoParams(
@@ -115,14 +119,15 @@ def test_context_has_the_configured_columns(rng, use_next_obs, sparse):
             assert torch.equal(context[row, :, -2], context[row, :, 1] + 1)
 
 
-def test_sparse_context_leaves_the_stored_dense_reward_alone(rng):
+def test_sparse_context_leaves_the_stored_dense_reward_alone(make_buffer, rng):
     buffer = make_buffer()
     buffer.add(make_paths([1], 8))
-    buffer.sample_context(torch.tensor([1]), 32, rng, use_next_obs=False, sparse=True)
-    assert (buffer.sample(torch.tensor([1]), 32, rng).reward == 1).all()
+    tasks = torch.tensor([1], device=buffer.device)
+    buffer.sample_context(tasks, 32, rng, use_next_obs=False, sparse=True)
+    assert (sample(buffer, [1], 32, rng).reward == 1).all()
 
 
-def test_the_version_counts_every_reallocation_and_nothing_else():
+def test_the_version_counts_every_reallocation_and_nothing_else(make_buffer):
     """Rows, page table, sizes and the tables of episodes: what was captured on any of them is stale when it moves."""
     history = np.random.default_rng(0)
     buffer = make_buffer(num_tasks=2, capacity=60, page_size=3)
@@ -151,10 +156,10 @@ def test_the_version_counts_every_reallocation_and_nothing_else():
     assert stayed > 10
 
 
-def test_sampling_leaves_the_version_alone(rng):
+def test_sampling_leaves_the_version_alone(make_buffer, rng):
     buffer = make_buffer()
     buffer.add(make_paths([0, 1, 2], 5))
     before = buffer.version
-    buffer.sample(torch.tensor([0, 1]), 8, rng)
+    sample(buffer, [0, 1], 8, rng)
     ContextSampler(buffer, AlgoParams(context_sampling="trajectories")).draw(np.array([0]), rng)
     assert buffer.version == before

@@ -68,33 +68,34 @@ def test_the_belief_does_not_depend_on_the_order_of_the_context(probabilistic):
     torch.testing.assert_close(agent.posterior(context).mean, agent.posterior(shuffled).mean)
 
 
-def test_the_prior_is_standard_normal_or_zero():
-    probabilistic = make_agent()
-    assert torch.equal(probabilistic.prior(2).var, torch.ones(2, 5))
-    deterministic = make_agent(use_information_bottleneck=False)
-    assert torch.equal(deterministic.prior(2).sample(torch.Generator()), torch.zeros(2, 5))
+def test_the_prior_is_standard_normal_or_zero(device):
+    probabilistic = make_agent(device=device)
+    assert torch.equal(probabilistic.prior(2).var, torch.ones(2, 5, device=device))
+    deterministic = make_agent(use_information_bottleneck=False, device=device)
+    assert torch.equal(deterministic.prior(2).sample(torch.Generator(device)), torch.zeros(2, 5, device=device))
 
 
-def test_acting_is_the_policys_distribution():
-    agent = make_agent()
+def test_acting_is_the_policys_distribution(device):
+    agent = make_agent(device=device)
     with torch.no_grad():
         agent.policy.last_fc_log_std.bias.copy_(torch.tensor([0.5, -30.0]))  # the second below the clamp
-    obs, z = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), torch.randn(6, 5)
-    distribution = agent.policy.distribution(torch.from_numpy(obs), z)
+    obs, z = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), torch.randn(6, 5, device=device)
+    distribution = agent.policy.distribution(torch.from_numpy(obs).to(device), z)
     mode = agent.actor()(z, None)(obs)
     assert isinstance(mode, np.ndarray)
-    np.testing.assert_allclose(mode, torch.tanh(distribution.mean).detach(), atol=1e-6)
-    noise = torch.randn(6, 2, generator=torch.Generator().manual_seed(5))
-    sampled = agent.actor()(z, torch.Generator().manual_seed(5))(obs)
-    np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach(), atol=1e-6)
+    np.testing.assert_allclose(mode, torch.tanh(distribution.mean).detach().cpu(), atol=1e-6)
+    noise = torch.randn(6, 2, generator=torch.Generator(device).manual_seed(5), device=device)
+    sampled = agent.actor()(z, torch.Generator(device).manual_seed(5))(obs)
+    np.testing.assert_allclose(sampled, distribution.sample_with_log_prob(noise)[0].detach().cpu(), atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 64, 70])
-def test_codes_are_those_of_the_given_transitions(steps):
-    agent = make_agent()
+def test_codes_are_those_of_the_given_transitions(device, steps):
+    agent = make_agent(device=device)
     transitions = torch.randn(steps, 7)
     codes = agent.codes(transitions.numpy())
-    np.testing.assert_allclose(codes, agent.context_encoder.codes(transitions).detach(), atol=1e-6)
+    expected = agent.context_encoder.codes(transitions.to(device)).detach()
+    np.testing.assert_allclose(codes, expected.cpu(), atol=1e-6)
 
 
 def test_inferring_to_act_builds_no_graph():

@@ -1,17 +1,30 @@
 """The training step as a GPU needs it, shown without one: nothing waits for the device, nothing is on another."""
 
 import itertools
+import os
+import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from device_watch import DeviceWatch
-from fakes import make_paths
+from fakes import ACTION_DIM, OBS_DIM, FakeEnv, make_paths, make_trainer
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 
 from rlkit.config.rules import make_config
+from rlkit.config.settings import AlgoParams
+from rlkit.core.collector import Collector
+from rlkit.core.evaluation import Evaluator
+from rlkit.data_management.context import ContextSampler
+from rlkit.data_management.experience import Experience
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.launchers.build import build
 from rlkit.launchers.display import ConsoleDisplay
+from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.fast.cuda_graph import WARM_UP_CALLS
 
 ENCODERS = ("mlp", "recurrent", "attention")
 CRITICS = ({"critic": "v"}, {"critic": "twin_q"}, {"critic": "twin_q", "auto_alpha": True})
@@ -28,6 +41,7 @@ FORMS = (
     {"use_next_obs_in_context": True, "sparse_rewards": True, "kl_reduction": "mean"},
     {"embedding_batch_size": 8},  # two pieces, of which the second has a state with the recurrent encoder
 )
+CONSTRUCTORS = set(_device_constructors())
 PRECISIONS = ("float32", "tf32", "bf16")
 
 
@@ -37,6 +51,13 @@ def variants():
         yield {"encoder": encoder, **critic, **data}, "float32"
     for encoder, form, precision in itertools.product(ENCODERS, FORMS, PRECISIONS):
         yield {"encoder": encoder, **form}, precision
+
+
+def pairs_of_variants():
+    """Enough of them that any two choices meet; bfloat16 does all that float32 does."""
+    whole = list(variants())
+    exact = [each for each in whole if each[1] == "float32"][: len(ENCODERS) * len(CRITICS) * len(DATA)]
+    return exact[::2] + [each for each in whole if each[1] == "bf16"]
 
 
 def name_of(value):
@@ -69,14 +90,6 @@ def training_of(device, algo=None, precision="float32"):
     return trainer, training
 
 
-@pytest.fixture
-def meta(monkeypatch):
-    """The device that computes nothing; it has no generators of its own and takes the CPU's."""
-    own = torch.Generator
-    monkeypatch.setattr(torch, "Generator", lambda device="cpu": own("cpu"))
-    return torch.device("meta")
-
-
 def faults_of(training, device, num_steps=2):
     training.start(0)
     with DeviceWatch(device) as watch:
@@ -93,10 +106,63 @@ def test_a_step_can_be_captured(algo, precision):
     assert faults_of(training, "cpu") == []
 
 
-@pytest.mark.parametrize(("algo", "precision"), [each for each in variants() if each[1] != "bf16"], ids=name_of)
-def test_a_step_is_whole_on_its_device(meta, algo, precision):
-    _, training = training_of(meta, algo, precision)
-    assert faults_of(training, meta) == []
+@pytest.mark.parametrize(("algo", "precision"), pairs_of_variants(), ids=name_of)
+def test_a_step_is_whole_on_its_device(gpu, algo, precision):
+    """On a real GPU, as a graph too."""
+    _, training = training_of(gpu, algo, precision)
+    assert faults_of(training, gpu) == []
+    if gpu.type == "cuda":
+        training.run(WARM_UP_CALLS, lambda: None)
+        assert not training._advance.is_stale, "the capture failed"
+
+
+COMPILED = [("mlp", critic) for critic in CRITICS] + [("attention", CRITICS[0])]  # torch breaks off at any LSTM
+
+
+def compiled_faults_of(trainer, training):
+    """What torch.compile stumbles over in a step, and constructors in its graphs that are told no device."""
+    faults = []
+
+    def look(module, inputs):
+        made = [node for node in module.graph.nodes if node.target in CONSTRUCTORS and "device" not in node.kwargs]
+        faults.extend(f"{node.target.__name__} is told no device" for node in made)
+        for node in module.graph.nodes:
+            value = node.meta.get("example_value")
+            sizes = value.shape if isinstance(value, torch.Tensor) else [value]
+            if any(isinstance(size, torch.SymInt | torch.SymFloat | torch.SymBool) for size in sizes):
+                faults.append(f"{node.target} waits for the device")
+        return module.forward
+
+    for name in ("critic_loss", "actor_loss"):
+        setattr(trainer, name, torch.compile(getattr(trainer, name), fullgraph=True, dynamic=False, backend=look))
+    training.start(0)
+    try:
+        training.run(1, lambda: None)
+    except torch._dynamo.exc.Unsupported as error:
+        faults.append(str(error).splitlines()[0])
+    torch.compiler.reset()
+    return faults
+
+
+@pytest.mark.parametrize(("encoder", "critic"), COMPILED, ids=name_of)
+def test_compiled_losses_are_one_graph_each(encoder, critic):
+    assert compiled_faults_of(*training_of("cpu", {"encoder": encoder, **critic}, "bf16")) == []
+
+
+USED = {
+    "item": lambda x: x + x.sum().item(),
+    "nonzero": lambda x: x + x.nonzero().sum(),
+    "constant": lambda x: x * torch.ones(1),
+}
+
+
+@pytest.mark.parametrize("fault", USED)
+def test_a_fault_put_into_a_compiled_loss_is_found(fault):
+    """What comes of it is used: torch leaves out what is not."""
+    trainer, training = training_of("cpu")
+    loss = trainer.actor_loss
+    trainer.actor_loss = lambda obs, *inputs: loss(USED[fault](obs), *inputs)
+    assert compiled_faults_of(trainer, training)
 
 
 def plant(trainer, fault):
@@ -148,41 +214,81 @@ def test_an_array_put_in_on_purpose_is_found_on_the_cpu_too():
 
 
 @pytest.mark.parametrize("fault", ELSEWHERE)
-def test_a_tensor_elsewhere_put_in_on_purpose_is_found(meta, fault):
-    trainer, training = training_of(meta)
+def test_a_tensor_elsewhere_put_in_on_purpose_is_found(gpu, fault):
+    trainer, training = training_of(gpu)
     plant(trainer, ELSEWHERE[fault])
-    assert faults_of(training, meta, num_steps=1)
+    assert faults_of(training, gpu, num_steps=1)
 
 
 UP = {torch.as_tensor: "as_tensor", torch.tensor: "tensor"}
-DOWN = {torch.Tensor.numpy: "numpy", torch.Tensor.tolist: "tolist", torch.Tensor.item: "item"}
+DOWN = (torch.Tensor.cpu, torch.Tensor.tolist, torch.Tensor.item, torch.Tensor.__bool__, torch.Tensor.__float__)
 
 
 class Transfers(TorchFunctionMode):
-    """The calls that take numbers from the host to the device, and back."""
+    """Counts, by the function of rlkit that asks for it, what goes up to the device and comes down from it."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
         super().__init__()
-        self.up, self.down = [], []
+        self.up, self.down = Counter(), Counter()
+        from_numpy = torch.from_numpy
+        monkeypatch.setattr(torch, "from_numpy", lambda array: self._note(self.up) or from_numpy(array))
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in UP:
-            self.up.append(UP[func])
+        if func in UP and not isinstance(args[0], torch.Tensor):
+            self._note(self.up)
         if func in DOWN:
-            self.down.append(DOWN[func])
+            self._note(self.down)
         return func(*args, **(kwargs or {}))
 
+    @staticmethod
+    def _note(counts):
+        frame = sys._getframe(1)
+        while f"{os.sep}rlkit{os.sep}" not in frame.f_code.co_filename:
+            frame = frame.f_back
+        counts[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"] += 1
 
-@pytest.mark.parametrize("explores", [True, False])
-def test_a_policy_call_takes_one_way_up_and_one_down(monkeypatch, explores):
-    trainer, _ = training_of("cpu")
-    agent, lanes = trainer.agent, 4
-    generator = torch.Generator().manual_seed(0)
-    act = agent.actor()(torch.zeros(lanes, agent.latent_size), generator if explores else None)
-    from_numpy = torch.from_numpy
-    with Transfers() as transfers:
-        monkeypatch.setattr(torch, "from_numpy", lambda array: transfers.up.append("from_numpy") or from_numpy(array))
-        for _ in range(3):
-            act(np.zeros((lanes, 2), dtype=np.float32))
-    assert transfers.up == ["from_numpy"] * 3  # the observations
-    assert transfers.down == ["numpy"] * 3  # the actions, with what explores
+
+PATHS, LANES = 3, 4  # of each task; four tasks, a lane each, so all of the paths of one number end together
+
+
+@pytest.mark.parametrize("steps", [2, 23])
+@pytest.mark.parametrize("collects", [True, False])
+def test_whole_phases_take_one_way_up_and_one_down_per_policy_call(monkeypatch, collects, steps):
+    """And some more each time that paths begin or end, however long they are."""
+    agent = make_trainer(OBS_DIM, ACTION_DIM).agent
+    env, tasks = FakeEnv(LANES, max_path_length=steps), np.arange(LANES)
+    sampler, generator = PathSampler(env, agent.actor), torch.Generator().manual_seed(0)
+    replay, recent = (
+        MultiTaskReplayBuffer(
+            LANES, OBS_DIM, ACTION_DIM, capacity=999, page_size=99, has_sparse_reward=True, device=torch.device("cpu")
+        )
+        for _ in range(2)
+    )
+    experience = Experience(replay, recent)
+    params = AlgoParams(num_trajs_per_eval=PATHS, num_exp_traj_eval=1, embedding_batch_size=6)
+    contexts = ContextSampler(recent, params)
+    with Transfers(monkeypatch) as transfers:
+        if collects:
+            collector = Collector(sampler, agent, generator)
+            phases = (
+                collector.from_prior(tasks, PATHS * steps),
+                collector.from_posterior(tasks, PATHS * steps, contexts, paths_per_update=1, context_grows=True),
+            )
+            for paths in itertools.chain(*phases):
+                experience.add(paths, as_context=True)
+        else:
+            Evaluator(sampler, agent, generator, params).adapt(tasks)
+    rounds = 2 * PATHS if collects else PATHS
+    shared = {"path_sampler.begin": rounds, "path_sampler.step_until_some_end": rounds}
+    assert transfers.up.pop("acting.act") == rounds * steps  # the observations
+    assert transfers.down.pop("acting.act") == rounds * steps  # the actions
+    if collects:
+        tables = transfers.up.pop("tables.write") + transfers.up.pop("tables._allocate")  # written, or made larger
+        assert tables == 2 * 4 * rounds  # two buffers, four tables each
+        inferred = {"distributions.rows": PATHS + 1, "context.draw": PATHS - 1}  # asked for more at the end
+        assert transfers.up == {**shared, **inferred, "replay_buffer.add_rows": 2 * 2 * rounds}
+        assert transfers.down == {}
+    else:
+        inferred = {"distributions.rows": rounds + 1, "distributions.with_rows": rounds}
+        assert transfers.up == {**shared, **inferred, "agent.codes": rounds, "agent.fuse": 2 * rounds}
+        assert transfers.down == {"agent.codes": rounds, "evaluation.adapt": 2}

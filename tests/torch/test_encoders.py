@@ -11,11 +11,16 @@ TASKS, STEPS, CONTEXT_DIM, LATENT, SIZE = 3, 24, 7, 5, 32
 ENCODERS = ["mlp", "recurrent", "attention"]
 
 
-def make_agent(encoder, probabilistic=True):
-    agent = make_trainer(encoder_size=SIZE, encoder=encoder, use_information_bottleneck=probabilistic).agent
+def make_agent(device, encoder, probabilistic=True):
+    settings = {"encoder": encoder, "use_information_bottleneck": probabilistic}
+    agent = make_trainer(encoder_size=SIZE, device=device, **settings).agent
     with torch.no_grad():  # fresh output layers are so small that every belief would look the same
         agent.context_encoder.last_fc.weight.normal_()
     return agent
+
+
+def make_context(device):
+    return torch.randn(TASKS, STEPS, CONTEXT_DIM, device=device)
 
 
 def assert_same(belief, other, tolerance=1e-5):
@@ -33,8 +38,8 @@ every = pytest.mark.parametrize("encoder", ENCODERS)
 
 @both
 @every
-def test_padding_does_not_change_the_belief(encoder, probabilistic):
-    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+def test_padding_does_not_change_the_belief(device, encoder, probabilistic):
+    agent, context = make_agent(device, encoder, probabilistic), make_context(device)
     length = np.array([STEPS, 9, 1])
     for task, n in enumerate(length):
         context[task, n:] = 1e3
@@ -47,16 +52,16 @@ def test_padding_does_not_change_the_belief(encoder, probabilistic):
 
 @both
 @every
-def test_tasks_do_not_influence_one_another(encoder, probabilistic):
-    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+def test_tasks_do_not_influence_one_another(device, encoder, probabilistic):
+    agent, context = make_agent(device, encoder, probabilistic), make_context(device)
     together = agent.posterior(context)
     assert_same(together, agent.posterior(context[0:1]).joined(agent.posterior(context[1:3])))
 
 
 @both
 @every
-def test_only_the_recurrent_belief_depends_on_the_order(encoder, probabilistic):
-    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+def test_only_the_recurrent_belief_depends_on_the_order(device, encoder, probabilistic):
+    agent, context = make_agent(device, encoder, probabilistic), make_context(device)
     shuffled = context[:, torch.randperm(STEPS, generator=torch.Generator().manual_seed(0))]
     belief, other = agent.posterior(context), agent.posterior(shuffled)
     if encoder == "recurrent":
@@ -67,9 +72,9 @@ def test_only_the_recurrent_belief_depends_on_the_order(encoder, probabilistic):
 
 @both
 @every
-def test_nothing_survives_a_call(encoder, probabilistic):
-    agent = make_agent(encoder, probabilistic)
-    first, second = torch.randn(2, TASKS, STEPS, CONTEXT_DIM)
+def test_nothing_survives_a_call(device, encoder, probabilistic):
+    agent = make_agent(device, encoder, probabilistic)
+    first, second = torch.randn(2, TASKS, STEPS, CONTEXT_DIM, device=device)
     before = agent.posterior(first)
     agent.infer(second).mean.sum().backward()
     list(agent.pieces(second, 6))
@@ -78,16 +83,16 @@ def test_nothing_survives_a_call(encoder, probabilistic):
 
 
 @every
-def test_the_variance_is_that_of_a_gaussian_or_zero(encoder):
-    context = torch.randn(TASKS, STEPS, CONTEXT_DIM) * 100  # far from where an encoder was trained
-    assert (make_agent(encoder).posterior(context).var > 0).all()
-    assert (make_agent(encoder, probabilistic=False).posterior(context).var == 0).all()
+def test_the_variance_is_that_of_a_gaussian_or_zero(device, encoder):
+    context = make_context(device) * 100  # far from where an encoder was trained
+    assert (make_agent(device, encoder).posterior(context).var > 0).all()
+    assert (make_agent(device, encoder, probabilistic=False).posterior(context).var == 0).all()
 
 
 @every
-def test_the_gradient_reaches_every_weight(encoder):
-    agent = make_agent(encoder)
-    belief = agent.infer(torch.randn(TASKS, STEPS, CONTEXT_DIM))
+def test_the_gradient_reaches_every_weight(device, encoder):
+    agent = make_agent(device, encoder)
+    belief = agent.infer(make_context(device))
     (belief.mean.sum() + belief.var.sum()).backward()
     for name, weight in agent.context_encoder.named_parameters():
         assert weight.grad is not None, name
@@ -96,9 +101,9 @@ def test_the_gradient_reaches_every_weight(encoder):
 
 
 @both
-def test_reading_step_by_step_equals_reading_all(probabilistic):
-    encoder = make_agent("recurrent", probabilistic).context_encoder
-    context, state = torch.randn(TASKS, STEPS, CONTEXT_DIM), None
+def test_reading_step_by_step_equals_reading_all(device, probabilistic):
+    encoder = make_agent(device, "recurrent", probabilistic).context_encoder
+    context, state = make_context(device), None
     for step in range(STEPS):
         transition = context[:, step : step + 1]
         assert_same(encoder.infer(transition, state=state), encoder.infer(context[:, : step + 1]))
@@ -106,8 +111,8 @@ def test_reading_step_by_step_equals_reading_all(probabilistic):
 
 
 @both
-def test_later_pieces_know_the_earlier_ones_without_gradient(probabilistic):
-    agent, context = make_agent("recurrent", probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+def test_later_pieces_know_the_earlier_ones_without_gradient(device, probabilistic):
+    agent, context = make_agent(device, "recurrent", probabilistic), make_context(device)
     pieces = list(agent.pieces(context, 8))
     assert torch.is_tensor(pieces[0])
     for number, piece in enumerate(pieces[1:], start=1):
@@ -121,9 +126,9 @@ def test_later_pieces_know_the_earlier_ones_without_gradient(probabilistic):
         assert differs(agent.infer(ContextPiece(piece.transitions, (torch.zeros_like(hidden), cell))), whole)
 
 
-def test_a_piece_takes_the_weights_of_its_own_moment():
+def test_a_piece_takes_the_weights_of_its_own_moment(device):
     """The state before a piece is that of the weights after the update on the piece before."""
-    agent, context = make_agent("recurrent"), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+    agent, context = make_agent(device, "recurrent"), make_context(device)
     pieces = agent.pieces(context, 12)
     next(pieces)
     with torch.no_grad():
@@ -132,8 +137,8 @@ def test_a_piece_takes_the_weights_of_its_own_moment():
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "attention"])
-def test_encoders_without_order_take_each_piece_by_itself(encoder):
-    agent, context = make_agent(encoder), torch.randn(TASKS, STEPS, CONTEXT_DIM)
+def test_encoders_without_order_take_each_piece_by_itself(device, encoder):
+    agent, context = make_agent(device, encoder), make_context(device)
     pieces = list(agent.pieces(context, 8))
     assert all(torch.is_tensor(piece) for piece in pieces)
     assert torch.equal(torch.cat(pieces, dim=1), context)
@@ -150,9 +155,9 @@ def test_building_draws_from_its_own_generator_only(encoder):
 
 @both
 @every
-def test_hidden_layers_in_bfloat16_give_a_float32_belief(encoder, probabilistic):
-    agent, context = make_agent(encoder, probabilistic), torch.randn(TASKS, STEPS, CONTEXT_DIM)
-    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+def test_hidden_layers_in_bfloat16_give_a_float32_belief(device, encoder, probabilistic):
+    agent, context = make_agent(device, encoder, probabilistic), make_context(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False):
         beliefs = [agent.infer(piece) for piece in agent.pieces(context, 12)]
     for belief in beliefs:
         assert belief.mean.dtype == belief.var.dtype == torch.float32

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from rlkit.torch.pytorch_util import choose_device, explain_memory, tune_cpu, use_fast_float32_products
+from rlkit.torch.pytorch_util import (
+    choose_device,
+    explain_memory,
+    prepare_device,
+    tune_cpu,
+    use_fast_float32_products,
+)
 from rlkit.util.errors import RunError, UserError
 
 
@@ -66,3 +72,19 @@ def test_threads_keep_to_the_cpus_unless_they_are_asked_for(asked, cpus, taken):
         assert torch.get_num_threads() == taken
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("precision", "products", "lstm"),
+    [("float32", "highest", False), ("tf32", "high", True), ("bf16", "highest", False)],
+)
+def test_a_gpu_has_exact_float32_unless_tf32_is_asked_for(monkeypatch, precision, products, lstm):
+    """Also in cuDNN's LSTM, which torch gives 19-bit products by default."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not lstm)
+    before = torch.get_float32_matmul_precision()
+    try:
+        prepare_device(torch.device("cuda"), precision, 1, 1, print)
+        assert torch.get_float32_matmul_precision() == products
+        assert torch.backends.cudnn.allow_tf32 == lstm
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -11,12 +11,11 @@ from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
 from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError
 
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+CPU = torch.device("cpu")
 PARAMS = AlgoParams(meta_batch=4, batch_size=16, embedding_batch_size=8, embedding_mini_batch_size=8)
 
 
-def make_step(device="cpu", params=PARAMS, **settings):
-    device = torch.device(device)
+def make_step(device=CPU, params=PARAMS, **settings):
     trainer = make_trainer(
         OBS_DIM, ACTION_DIM, net_size=32, encoder_size=32, seed=0, device=device, **params.model_dump()
     )
@@ -39,8 +38,8 @@ def weights(step):
     return {f"{net}.{k}": v.cpu() for net, module in networks.items() for k, v in module.state_dict().items()}
 
 
-def test_batches_are_of_training_tasks_and_context_of_the_same_ones():
-    step, _ = make_step()
+def test_batches_are_of_training_tasks_and_context_of_the_same_ones(device):
+    step, _ = make_step(device)
     seen = set()
     for _ in range(20):
         for batch, context, noise in step.draw():
@@ -52,7 +51,6 @@ def test_batches_are_of_training_tasks_and_context_of_the_same_ones():
     assert seen == {1, 3, 4}
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_phase_is_its_steps_one_by_one(device):
     """On a GPU the phase replays a captured graph, and the buffers move in between: the numbers stay."""
     phase, phase_buffers = make_step(device)
@@ -77,10 +75,10 @@ def test_progress_is_told_of_each_step():
     assert told == [0, 1, 2, 3, 4]
 
 
-def test_a_phase_goes_on_in_its_middle():
-    whole, _ = make_step()
-    first, _ = make_step()
-    second, _ = make_step()
+def test_a_phase_goes_on_in_its_middle(device):
+    whole, _ = make_step(device)
+    first, _ = make_step(device)
+    second, _ = make_step(device)
     for step in (whole, first):
         step.start(3)
     whole.run(7, lambda: None)
@@ -137,7 +135,6 @@ def test_statistics_come_in_the_order_of_progress_csv():
     assert names[-1] == "Policy log std Min"
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_bfloat16_stays_near_float32_and_heads_stay_float32(device):
     exact, _ = make_step(device)
     rough, _ = make_step(device, precision="bf16")
@@ -150,9 +147,9 @@ def test_bfloat16_stays_near_float32_and_heads_stay_float32(device):
 
 
 @pytest.mark.slow
-def test_compiled_losses_give_the_same_weights():
-    plain, _ = make_step()
-    compiled, _ = make_step()
+def test_compiled_losses_give_the_same_weights(device):
+    plain, _ = make_step(device)
+    compiled, _ = make_step(device)
     compiled.trainer.compile()
     for step in (plain, compiled):
         step.start(1)

@@ -8,27 +8,28 @@ from rlkit.torch.sac.pearl import Noise
 from rlkit.util.records import Batch
 
 
-def make_networks():
+def make_networks(device="cpu"):
     generator = torch.Generator().manual_seed(0)
     networks = [nn.Linear(3, 4), nn.Linear(4, 2), nn.Linear(2, 2)]
     with torch.no_grad():
         for network in networks:
             for weight in network.parameters():
                 weight.normal_(generator=generator)
-    return networks
+    return [network.to(device) for network in networks]
 
 
 def gradients_of(networks, number):
     generator = torch.Generator().manual_seed(number)
-    return [torch.randn(weight.shape, generator=generator) for net in networks for weight in net.parameters()]
+    weights = [weight for net in networks for weight in net.parameters()]
+    return [torch.randn(weight.shape, generator=generator).to(weight.device) for weight in weights]
 
 
 RATES = (1e-3, 3e-4, 1e-3)
 
 
-def test_steps_are_those_of_torch():
+def test_steps_are_those_of_torch(device):
     """Also with several learning rates, whose weights take turns."""
-    ours, theirs = make_networks(), make_networks()
+    ours, theirs = make_networks(device), make_networks(device)
     adam = Adam(list(zip(ours, RATES, strict=True)))
     reference = torch.optim.Adam(
         [{"params": list(net.parameters()), "lr": rate} for net, rate in zip(theirs, RATES, strict=True)], fused=True
@@ -68,13 +69,18 @@ def test_the_state_of_other_weights_is_refused():
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "recurrent", "attention"])
-def test_gradients_lie_as_their_weights_do(encoder):
+def test_gradients_lie_as_their_weights_do(device, encoder):
     """The kernel goes through memory, whatever the strides say."""
-    trainer = make_trainer(2, 2, net_size=8, encoder_size=8, encoder=encoder, meta_batch=2, batch_size=4)
-    context = torch.randn(2, 6, trainer.agent.context_encoder.context_dim)
-    batch = Batch(*(torch.randn(2, 4, width) for width in (2, 2, 1, 2, 1)))
-    loss, z, _ = trainer.critic_loss(batch, context, Noise(torch.randn(2, 5), torch.randn(2, 4, 2)))
-    actor_loss, _ = trainer.actor_loss(batch.obs, z.detach(), torch.randn(2, 4, 2))
+    sizes = {"net_size": 8, "encoder_size": 8, "meta_batch": 2, "batch_size": 4}
+    trainer = make_trainer(2, 2, **sizes, encoder=encoder, device=device)
+
+    def randn(*shape):
+        return torch.randn(shape, device=device)
+
+    batch = Batch(*(randn(2, 4, width) for width in (2, 2, 1, 2, 1)))
+    context = randn(2, 6, trainer.agent.context_encoder.context_dim)
+    loss, z, _ = trainer.critic_loss(batch, context, Noise(randn(2, 5), randn(2, 4, 2)))
+    actor_loss, _ = trainer.actor_loss(batch.obs, z.detach(), randn(2, 4, 2))
     for its_loss, adam in zip((loss, actor_loss), trainer._adams().values(), strict=True):
         for weight, gradient in zip(adam.weights, torch.autograd.grad(its_loss, adam.weights), strict=True):
             assert gradient.stride() == weight.stride()
