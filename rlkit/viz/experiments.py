@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json
+from rlkit.viz.labels import printable
 from rlkit.viz.progress import ProgressFile
 
 PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
 MARKERS = (PROGRESS, VARIANT)
 """A folder that holds one of these is an experiment."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
-MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
 SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
 STATES = ("running", "silent", "finished", "failed", "interrupted", "kept", "unknown")
 AGENT_MARKER, KEPT_MARKER = "policy.pth", "machine.json"  # of a trained agent, and of results kept of a run
@@ -193,16 +192,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | float) and abs(value) < MAX_NUMBER:
         return value
     return printable(value if isinstance(value, str) else json.dumps(value))
-
-
-def printable(text: str) -> str:
-    """A text that any page, picture and terminal can show on one line: control characters and what is not UTF-8
-    are spelled out; of a very long one, the beginning and a checksum by which it still differs from others.
-    """
-    if len(text) > MAX_TEXT:
-        checksum = zlib.crc32(text.encode("utf-8", "backslashreplace"))
-        text = f"{text[:SHOWN_OF_LONG]}... ({len(text)} characters, {checksum:08x})"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _as_float(value: Any, default: float) -> float:

@@ -1,15 +1,17 @@
-"""What columns are called on an axis, and which columns to draw unless told otherwise."""
+"""Names of columns on an axis, which columns to draw unless told otherwise, and how texts of strangers are shown."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
-from rlkit.util.errors import UserError, nearest
+from rlkit.util.errors import UserError, nearest, one_line
 
 X_DEFAULT = "Number of env steps total"
 Y_DEFAULT = "AverageReturn_all_test_tasks"
 TRAIN_RETURN = "AverageReturn_all_train_tasks"
 TRAJECTORY_PREFIX = "Test Return Trajectory "
+MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
 
 AXIS_NAMES = {
     X_DEFAULT: "Environment steps",
@@ -45,3 +47,13 @@ def resolve_column(name: str, columns: Sequence[str], option: str) -> str:
     if name.lower() in by_lower:
         return by_lower[name.lower()]
     raise UserError(f"{option}: no column '{name}' in these runs; {nearest(name, list(columns))}")
+
+
+def printable(text: str) -> str:
+    """A text that any page, picture and terminal can show on one line: control characters and what is not UTF-8
+    are spelled out; of a very long one, the beginning and a checksum by which it still differs from others.
+    """
+    if len(text) > MAX_TEXT:
+        checksum = zlib.crc32(text.encode("utf-8", "backslashreplace"))
+        text = f"{text[:SHOWN_OF_LONG]}... ({len(text)} characters, {checksum:08x})"
+    return one_line(text)
