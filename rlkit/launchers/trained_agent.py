@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.launchers.build import build_agent
-from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE
+from rlkit.runs.folder import ACTION_RANGE, TASKS_FILE, VARIANT_FILE, RunFolder
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.weights import load_agent, read_weights
 from rlkit.util.errors import UserError
@@ -118,6 +118,9 @@ def load_experiment(
     folder = user_path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    RunFolder(folder).require_own_tasks()
+    if config is None:
+        RunFolder(folder).require_own_settings()
     if not isinstance(config, Config):
         config = load_config(folder / VARIANT_FILE if config is None else config)
     policy = read_weights(folder, "policy")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.runs.lock import LOCK_FILE, RunLock
 from rlkit.util.errors import UserError
-from rlkit.util.files import read_json, user_path, write_json
+from rlkit.util.files import digest, read_json, user_path, write_json
 from rlkit.util.machine import versions
 
 DOCKER_LOG_DIR = "/mounts/output"
@@ -108,20 +107,20 @@ class RunFolder:
             UserError: it was edited or damaged.
         """
         began = self._began().get("tasks_sha256")
-        if began is not None and began != _digest(read_json(self.path / TASKS_FILE)):
+        if began is not None and began != digest(read_json(self.path / TASKS_FILE)):
             raise UserError(f"{self.path / TASKS_FILE} was edited or damaged: it is not what the run wrote")
 
     def _began(self) -> dict[str, Any]:
         """What versions.json keeps of how the run began; nothing where it is damaged."""
         versions = read_json(self.path / VERSIONS_FILE)
         began = versions.get("began") if isinstance(versions, dict) else None
-        return began if isinstance(began, dict) and versions.get("began_sha256") == _digest(began) else {}
+        return began if isinstance(began, dict) and versions.get("began_sha256") == digest(began) else {}
 
     @property
     def status(self) -> Status:
         """How far the run is by status.json; what is missing or damaged says nothing."""
         found = read_json(self.path / STATUS_FILE)
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or found.pop("sha256", digest(found)) != digest(found):
             return Status()
         state, iteration = found.get("state"), found.get("iteration")
         return Status(
@@ -141,7 +140,7 @@ class RunFolder:
             return True
         try:
             return (self.path / PROGRESS_FILE).read_bytes().count(b"\n") > 1
-        except OSError:
+        except FileNotFoundError:
             return False
 
     @property
@@ -287,13 +286,8 @@ def describe_run(
     }
     if rewarded_radius is not None:
         task_set["rewarded_radius"] = rewarded_radius
-    began = {"settings": flat(config.model_dump()), "tasks_sha256": _digest(task_set)}
+    began = {"settings": flat(config.model_dump()), "tasks_sha256": digest(task_set)}
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(folder / TASKS_FILE, task_set)
-    checked = {"began": began, "began_sha256": _digest(began)}
+    checked = {"began": began, "began_sha256": digest(began)}
     write_json(folder / VERSIONS_FILE, {"device": device, **versions(), **checked})
-
-
-def _digest(value: Any) -> str:
-    """SHA-256 of a value as JSON, whatever white space and order a file has it in."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

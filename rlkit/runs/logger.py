@@ -16,7 +16,7 @@ from rlkit.runs.events import EventWriter
 from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
-from rlkit.util.files import write_arrays, write_json
+from rlkit.util.files import digest, write_arrays, write_json
 
 if TYPE_CHECKING:
     from rlkit.core.evaluation import Adaptation
@@ -37,6 +37,11 @@ class Place(NamedTuple):
     csv_bytes: int = 0
     iterations: int = 0
     csv_sha256: str = ""  # of these bytes; empty in checkpoints of earlier versions
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A line that the disk does not take is lost; logging would print its traceback."""
 
 
 class RunLogger:
@@ -64,11 +69,11 @@ class RunLogger:
         self._draw = draw
         place = resume_at or Place()
         self._rows = ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations)
-        self._tensorboard = EventWriter(folder, place.iterations or None)
-        self._log_handler = logging.FileHandler(folder / LOG_FILE, encoding="utf-8")
+        self._log_handler = _LogFile(folder / LOG_FILE, encoding="utf-8")
         self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(self._log_handler)
         LOGGER.setLevel(logging.DEBUG)
+        self._tensorboard = EventWriter(folder, place.iterations or None)  # what it says goes to the log alone
         self._iterations = place.iterations
 
     @property
@@ -135,7 +140,7 @@ class RunLogger:
 
     def _write_status(self, state: str) -> None:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}
-        write_json(self.folder / STATUS_FILE, status)
+        write_json(self.folder / STATUS_FILE, {**status, "sha256": digest(status)})
 
     def _write_paths(self, number: int, evaluation: Evaluation) -> None:
         """Trajectories of the evaluations: one file per iteration and task set."""

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rlkit.util.errors import RunError
-from rlkit.util.files import replacing
+from rlkit.util.files import naming, replacing
 from rlkit.util.records import is_term
 
 Row = Mapping[str, float | None]
@@ -41,8 +41,9 @@ class ProgressCsv:
 
     def sync(self) -> int:
         """Bring the file to the disk; returns its size."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
     @property
@@ -58,8 +59,9 @@ class ProgressCsv:
         if new:
             self._widen(new, cells)
         else:
-            self._file.write(_as_csv([cells]))
-            self._file.flush()
+            with naming(self._path):
+                self._file.write(_as_csv([cells]))
+                self._file.flush()
         return filled
 
     def _widen(self, new: Sequence[str], last_row: Sequence[str]) -> None:
@@ -78,7 +80,8 @@ class ProgressCsv:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
 
 def _unmet_terms(columns: Iterable[str], row: Mapping[str, object]) -> dict[str, float]:
