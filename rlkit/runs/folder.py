@@ -16,7 +16,7 @@ from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.runs.lock import LOCK_FILE, RunLock
 from rlkit.util.errors import UserError
-from rlkit.util.files import digest, read_json, user_path, write_json
+from rlkit.util.files import digest, open_regular, read_json, user_path, write_json
 from rlkit.util.machine import versions
 
 DOCKER_LOG_DIR = "/mounts/output"
@@ -139,7 +139,8 @@ class RunFolder:
         if self.is_finished or self.status.iteration > 0:
             return True
         try:
-            return (self.path / PROGRESS_FILE).read_bytes().count(b"\n") > 1
+            with open_regular(self.path / PROGRESS_FILE) as file:
+                return file.read().count(b"\n") > 1
         except FileNotFoundError:
             return False
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rlkit.util.errors import RunError
-from rlkit.util.files import naming, replacing
+from rlkit.util.files import naming, open_regular, replacing
 from rlkit.util.records import is_term
 
 Row = Mapping[str, float | None]
@@ -115,7 +115,8 @@ def find_rows(path: Path, num_bytes: int, num_rows: int, sha256: str = "") -> tu
     if num_bytes == 0:
         return [], b""
     try:
-        text = path.read_bytes().decode(errors="surrogateescape")
+        with open_regular(path) as file:
+            text = file.read().decode(errors="surrogateescape")
         rows = list(islice(csv.reader(io.StringIO(text, newline="")), num_rows + 1))
     except OSError as error:
         raise RunError(f"cannot go on with {path}: {error.strerror}") from None

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -203,3 +204,16 @@ def test_a_run_of_an_earlier_version_without_checksums_goes_on(run, tmp_path):
     result = resume(copy, *LONGER)
     assert result.exit_code == 0, result.output
     assert rows(copy) == run[1]
+
+
+def test_nobody_waits_for_the_other_end_of_a_fifo(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    (copy / "progress.csv").unlink()
+    os.mkfifo(copy / "progress.csv")
+    signal.alarm(60)  # ends the tests where it hangs
+    result = resume(copy, *LONGER)
+    signal.alarm(0)
+    assert result.exit_code in (1, 2)
+    assert len(result.output.splitlines()) == 1
+    assert "progress.csv" in result.output
