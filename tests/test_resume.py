@@ -263,6 +263,10 @@ def test_other_tasks_than_before_are_refused(start):
     (folder / "tasks.json").write_text(json.dumps(tasks))
     result = resume(folder, "--set", "algo_params.num_iterations=4")
     assert result.exit_code == 2
+    assert "tasks.json was edited or damaged" in result.output
+    (folder / "versions.json").unlink()  # as of a run without checksums
+    result = resume(folder, "--set", "algo_params.num_iterations=4")
+    assert result.exit_code == 2
     assert "other tasks" in result.output
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.config.rules import make_config, shown
-from rlkit.config.settings import Config, is_writable
-from rlkit.util.errors import UserError
+from rlkit.config.settings import Config
+from rlkit.util.errors import UserError, is_writable
 from rlkit.util.files import user_path
 
 MAY_CHANGE_ON_RESUME = (

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from rlkit.util.errors import is_writable
+
 UserPath: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
 MAX_COUNT, MAX_WIDTH = 10**6, 10**5  # beyond these no machine has the memory
 SET_ELSEWHERE = {
@@ -21,14 +23,6 @@ SET_ELSEWHERE = {
     "tasks": "they are drawn, see env_params.n_tasks and task_seed",
 }
 """Parameters of an environment that a config states in another place."""
-
-
-def is_writable(text: str) -> bool:
-    """Whether `text` can be a file's name or content: JSON allows characters that neither can have."""
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 class Section(BaseModel):

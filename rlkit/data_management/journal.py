@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.util.errors import RunError
+from rlkit.util.files import naming
 from rlkit.util.records import FloatArray, IndexArray
 
 HASHED_AT_A_TIME = 2**22
@@ -52,12 +53,14 @@ class Journal:
             np.save(buffer, array, allow_pickle=False)
         data = buffer.getbuffer()
         self._hash.update(data)
-        self._file.write(data)
+        with naming(self._path):
+            self._file.write(data)
 
     def mark(self) -> Mark:
         """Bring everything to the disk; returns the place reached."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return Mark(self._file.tell(), self._hash.hexdigest())
 
     def close(self) -> None:

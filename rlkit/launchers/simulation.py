@@ -80,7 +80,6 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     files = RunFolder(folder)
     if config_path is None:
         files.require_own_settings()
-    files.require_own_tasks()
     config = load_config(config_path or folder / VARIANT_FILE, overrides)
     agent = load_experiment(folder, config=config).agent
     tune_cpu(config.util_params.num_threads, usable_cpus())

@@ -76,6 +76,7 @@ def train(
             if is_new:
                 display.say(f"{resume.path} has no checkpoint yet: starting over")
             else:
+                resume.require_own_tasks()
                 config = config.model_copy(update={"path_to_weights": None})  # its own weights are further by now
         device = choose_device(util.use_gpu, util.gpu_id, display.say)
         held.enter_context(own_settings())

@@ -118,6 +118,9 @@ def load_experiment(
     folder = user_path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    RunFolder(folder).require_own_tasks()
+    if config is None:
+        RunFolder(folder).require_own_settings()
     if not isinstance(config, Config):
         config = load_config(folder / VARIANT_FILE if config is None else config)
     policy = read_weights(folder, "policy")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlkit.util.errors import RunError
-from rlkit.util.files import sync_folder, write_arrays, write_json
+from rlkit.util.files import digest, sync_folder, write_arrays, write_json
 
 VERSION = 2  # of the format; another one is refused
 FIRST_KEYS = {"version", "sha256", "state"}  # of a manifest of earlier versions, which has no checksum of its own
@@ -47,7 +47,7 @@ class CheckpointStore:
         write_arrays(path.with_suffix(".npz"), checkpoint.arrays, compress=False)
         sync_folder(self._folder.parent)  # the files that this checkpoint goes with have their names
         manifest = {"version": VERSION, "sha256": _sha256(path.with_suffix(".npz")), "state": dict(checkpoint.state)}
-        write_json(path.with_suffix(".json"), {**manifest, "manifest_sha256": _digest(manifest)})
+        write_json(path.with_suffix(".json"), {**manifest, "manifest_sha256": digest(manifest)})
         for old in self.numbers()[: -self._keep]:
             self.remove(old)
 
@@ -71,7 +71,7 @@ class CheckpointStore:
         try:
             manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             version, expected, state = manifest["version"], manifest["sha256"], manifest["state"]
-            if set(manifest) != FIRST_KEYS and manifest.pop("manifest_sha256") != _digest(manifest):
+            if set(manifest) != FIRST_KEYS and manifest.pop("manifest_sha256") != digest(manifest):
                 raise ValueError("its checksum is another one")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"checkpoint {path.with_suffix('.json')} is damaged: {error}") from None
@@ -89,10 +89,6 @@ class CheckpointStore:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08}"
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.runs.lock import LOCK_FILE, RunLock, is_locked
 from rlkit.util.errors import UserError
-from rlkit.util.files import read_json, user_path, write_json
+from rlkit.util.files import digest, open_regular, read_json, user_path, write_json
 from rlkit.util.machine import versions
 
 if TYPE_CHECKING:
@@ -118,20 +117,20 @@ class RunFolder:
             UserError: it was edited or damaged.
         """
         began = self._began().get("tasks_sha256")
-        if began is not None and began != _digest(read_json(self.path / TASKS_FILE)):
+        if began is not None and began != digest(read_json(self.path / TASKS_FILE)):
             raise UserError(f"{self.path / TASKS_FILE} was edited or damaged: it is not what the run wrote")
 
     def _began(self) -> dict[str, Any]:
         """What versions.json keeps of how the run began; nothing where it is damaged."""
         versions = read_json(self.path / VERSIONS_FILE)
         began = versions.get("began") if isinstance(versions, dict) else None
-        return began if isinstance(began, dict) and versions.get("began_sha256") == _digest(began) else {}
+        return began if isinstance(began, dict) and versions.get("began_sha256") == digest(began) else {}
 
     @property
     def status(self) -> Status:
         """How far the run is by status.json; what is missing or damaged says nothing."""
         found = read_json(self.path / STATUS_FILE)
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or found.pop("sha256", digest(found)) != digest(found):
             return Status()
         state, iteration, updated = (found.get(name) for name in Status._fields)
         return Status(
@@ -226,8 +225,9 @@ class RunFolder:
         if self.is_finished or self.status.iteration > 0:
             return True
         try:
-            return (self.path / PROGRESS_FILE).read_bytes().count(b"\n") > 1
-        except OSError:
+            with open_regular(self.path / PROGRESS_FILE) as file:
+                return file.read().count(b"\n") > 1
+        except FileNotFoundError:
             return False
 
     @property
@@ -359,10 +359,10 @@ def describe_run(
     }
     if rewarded_radius is not None:
         task_set["rewarded_radius"] = rewarded_radius
-    began = {"settings": flat(config.model_dump()), "tasks_sha256": _digest(task_set)}
+    began = {"settings": flat(config.model_dump()), "tasks_sha256": digest(task_set)}
     write_json(folder / VARIANT_FILE, config.model_dump())
     write_json(folder / TASKS_FILE, task_set)
-    checked = {"began": began, "began_sha256": _digest(began)}
+    checked = {"began": began, "began_sha256": digest(began)}
     write_json(folder / VERSIONS_FILE, {"device": device, **versions(), **checked})
 
 
@@ -370,8 +370,3 @@ def _number(value: Any) -> float | None:
     """What JSON gave, where it is a number that a run can have written."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
     return float(value) if is_number else None
-
-
-def _digest(value: Any) -> str:
-    """SHA-256 of a value as JSON, whatever white space and order a file has it in."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

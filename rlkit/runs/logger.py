@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -16,7 +17,7 @@ from rlkit.runs.events import EventWriter
 from rlkit.runs.folder import EVALUATION_FILE, PROGRESS_FILE, STATUS_FILE, RunFolder
 from rlkit.runs.progress_csv import ProgressCsv
 from rlkit.util.errors import StopRequested
-from rlkit.util.files import write_arrays, write_json
+from rlkit.util.files import digest, write_arrays, write_json
 
 if TYPE_CHECKING:
     from rlkit.core.rl_algorithm import Evaluation, IterationResult
@@ -36,6 +37,11 @@ class Place(NamedTuple):
     csv_bytes: int = 0
     iterations: int = 0
     csv_sha256: str = ""  # of these bytes; empty in checkpoints of earlier versions
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A line that the disk does not take is lost; logging would print its traceback."""
 
 
 class RunLogger:
@@ -62,13 +68,19 @@ class RunLogger:
         self._dump_eval_paths = dump_eval_paths
         self._draw = draw
         place = resume_at or Place()
-        self._rows = ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations)
-        self._tensorboard = EventWriter(folder, place.iterations or None)
-        self._log_handler = logging.FileHandler(folder / LOG_FILE, encoding="utf-8")
-        self._log_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        LOGGER.addHandler(self._log_handler)
-        LOGGER.setLevel(logging.DEBUG)
         self._iterations = place.iterations
+        with ExitStack() as files:
+            self._rows = files.enter_context(
+                closing(ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations))
+            )
+            log = files.enter_context(closing(_LogFile(folder / LOG_FILE, encoding="utf-8")))
+            log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            LOGGER.addHandler(log)
+            files.callback(LOGGER.removeHandler, log)
+            LOGGER.setLevel(logging.DEBUG)
+            # what it says goes to the log alone
+            self._tensorboard = files.enter_context(closing(EventWriter(folder, place.iterations or None)))
+            self._files = files.pop_all()
 
     @property
     def place(self) -> Place:
@@ -77,7 +89,10 @@ class RunLogger:
 
     def __enter__(self) -> RunLogger:
         """Mark the run as running."""
-        self._write_status("running")
+        with ExitStack() as files:
+            files.push(self._files)
+            self._write_status("running")
+            files.pop_all()
         return self
 
     def __exit__(
@@ -88,11 +103,8 @@ class RunLogger:
         state = "finished" if kind is None else "interrupted" if interrupted else "failed"
         if state == "failed":
             LOGGER.error("the run failed", exc_info=error)
-        self._write_status(state)
-        self._rows.close()
-        self._tensorboard.close()
-        LOGGER.removeHandler(self._log_handler)
-        self._log_handler.close()
+        with self._files:
+            self._write_status(state)
 
     def write(self, result: IterationResult) -> None:
         """Put an iteration on disk: its row is complete and flushed when this returns."""
@@ -133,7 +145,7 @@ class RunLogger:
 
     def _write_status(self, state: str) -> None:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}
-        write_json(self.folder / STATUS_FILE, status)
+        write_json(self.folder / STATUS_FILE, {**status, "sha256": digest(status)})
 
     def _write_paths(self, number: int, evaluation: Evaluation) -> None:
         """Trajectories of the evaluations: one file per iteration and task set."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlkit.util.files import open_regular
+from rlkit.util.text import printable
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -121,7 +122,7 @@ class ProgressFile:
         if not any(names):
             self.problem = f"{self.path.name}: the first line names no columns"
             return False
-        self.columns = [name.strip() for name in names]
+        self.columns = [printable(name.strip()) for name in names]
         self._start = self._stop = len(line)
         self._fingerprint = line[-FINGERPRINT_BYTES:]
         return True

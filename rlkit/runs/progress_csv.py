@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rlkit.util.errors import RunError
-from rlkit.util.files import replacing
+from rlkit.util.files import naming, open_regular, replacing
 from rlkit.util.records import is_term
 
 Row = Mapping[str, float | None]
@@ -41,8 +41,9 @@ class ProgressCsv:
 
     def sync(self) -> int:
         """Bring the file to the disk; returns its size."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
     @property
@@ -58,8 +59,9 @@ class ProgressCsv:
         if new:
             self._widen(new, cells)
         else:
-            self._file.write(_as_csv([cells]))
-            self._file.flush()
+            with naming(self._path):
+                self._file.write(_as_csv([cells]))
+                self._file.flush()
         return filled
 
     def _widen(self, new: Sequence[str], last_row: Sequence[str]) -> None:
@@ -78,7 +80,8 @@ class ProgressCsv:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
 
 def _unmet_terms(columns: Iterable[str], row: Mapping[str, object]) -> dict[str, float]:
@@ -112,7 +115,8 @@ def find_rows(path: Path, num_bytes: int, num_rows: int, sha256: str = "") -> tu
     if num_bytes == 0:
         return [], b""
     try:
-        text = path.read_bytes().decode(errors="surrogateescape")
+        with open_regular(path) as file:
+            text = file.read().decode(errors="surrogateescape")
         rows = list(islice(csv.reader(io.StringIO(text, newline="")), num_rows + 1))
     except OSError as error:
         raise RunError(f"cannot go on with {path}: {error.strerror}") from None

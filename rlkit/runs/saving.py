@@ -58,18 +58,21 @@ class RunSaver:
         """
         if not self._store.numbers():
             return None
+        damage: list[str] = []
         for number in reversed(self._store.numbers()):
             try:
                 checkpoint = self._store.load(number)
                 place = self._restore(checkpoint)
             except RunError as error:
-                say(f"{error}; trying the checkpoint before it")
+                damage.append(str(error))
                 continue
+            for found in damage:
+                say(f"{found}; trying the checkpoint before it")
             for newer in self._store.numbers():
                 if newer > number:
                     self._store.remove(newer)
             return place
-        raise UserError(f"{self._folder} has no whole checkpoint to resume from")
+        raise UserError(f"{self._folder} has no whole checkpoint to resume from: {'; '.join(damage)}")
 
     def _restore(self, checkpoint: Checkpoint) -> Place:
         try:

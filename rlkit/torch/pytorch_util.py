@@ -24,9 +24,11 @@ GPU_ERRORS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "dev
 def own_settings() -> Iterator[None]:
     """What is set of torch inside the block, threads and arithmetic, is put back behind it."""
     num_threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    tf32 = torch.backends.cudnn.allow_tf32
     try:
         yield
     finally:
+        torch.backends.cudnn.allow_tf32 = tf32
         torch.set_num_threads(num_threads)
         torch.set_float32_matmul_precision(precision)
 

@@ -9,7 +9,15 @@ from typing import Any, NoReturn
 
 import click
 
-from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError, one_line
+from rlkit.util.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_WRONG_INPUT,
+    RunError,
+    UserError,
+    is_writable,
+    one_line,
+)
 from rlkit.util.files import user_path
 from rlkit.util.terminal import Screen
 
@@ -52,6 +60,9 @@ def run_command(command: click.Command, args: Sequence[str] | None = None, prog_
         prog_name: what it is called in its help; None: as the command line has it.
     """
     try:
+        for word in sys.argv[1:] if args is None else args:
+            if not is_writable(word):
+                raise UserError(f"{word}: not UTF-8 text")
         result = command.main(args, prog_name, standalone_mode=False)
     except click.ClickException as error:
         fail(" ".join(error.format_message().split()), EXIT_WRONG_INPUT)

@@ -49,6 +49,14 @@ class StopRequested(Exception):
         self.folder: Path | None = None
 
 
+def is_writable(text: str) -> bool:
+    """Whether `text` can be a file's name or content: JSON allows characters that neither can have."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def one_line(text: str) -> str:
     """`text` with what is not printable escaped, line ends and broken characters included."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlkit.util.files import naming
 from rlkit.viz import style
 from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import Group, differing_keys, group_runs, short, show_value
@@ -249,7 +250,7 @@ def caption(panels: Sequence[Panel], options: CurveOptions) -> str:
 def write_csv(panels: Sequence[Panel], path: Path) -> None:
     """Write the plotted numbers, one row per point of each line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with naming(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(CSV_HEADER)
         for panel in panels:

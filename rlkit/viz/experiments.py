@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE, VARIANT_FILE, RunFolde
 from rlkit.runs.progress import ProgressFile
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json
+from rlkit.util.text import printable
 
 MARKERS = (PROGRESS_FILE, VARIANT_FILE)
 """A folder that holds one of these is an experiment."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
-MAX_TEXT, SHOWN_OF_LONG = 1000, 60  # characters
 SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
 STATES = ("running", "silent", "finished", "failed", "interrupted", "kept", "unknown")
 AGENT_MARKER, KEPT_MARKER = "policy.pth", "machine.json"  # of a trained agent, and of results kept of a run
@@ -175,16 +174,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | float) and abs(value) < MAX_NUMBER:
         return value
     return printable(value if isinstance(value, str) else json.dumps(value))
-
-
-def printable(text: str) -> str:
-    """A text that any page, picture and terminal can show on one line: control characters and what is not UTF-8
-    are spelled out; of a very long one, the beginning and a checksum by which it still differs from others.
-    """
-    if len(text) > MAX_TEXT:
-        checksum = zlib.crc32(text.encode("utf-8", "backslashreplace"))
-        text = f"{text[:SHOWN_OF_LONG]}... ({len(text)} characters, {checksum:08x})"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _modified(path: Path) -> float:

@@ -216,7 +216,7 @@ def _limits(positions: Any, tasks: Sequence[Task], radius: float) -> tuple[float
 
 
 def _name(experiment: Experiment) -> str:
-    return f"{experiment.env_name} / {experiment.path.name}"
+    return f"{experiment.env_name} / {experiment.name}"
 
 
 def _single(experiment: Experiment, width: float, title: str) -> tuple[Figure, Axes]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlkit.util.files import naming
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -76,7 +78,7 @@ def save(figure: Figure, path: Path) -> Path:
     handle, draft = tempfile.mkstemp(suffix=path.suffix, prefix=".draft-", dir=path.parent)
     os.close(handle)
     try:
-        with styled():
+        with naming(path), styled():
             figure.savefig(draft)
         umask = os.umask(0)
         os.umask(umask)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.util.text import printable
+
 FloatArray = npt.NDArray[np.floating[Any]]
 Task = Mapping[str, Any]
 
@@ -50,12 +52,12 @@ def task_parameter(tasks: Sequence[Task]) -> TaskParameter | None:
         if values.ndim == 1 or values.shape[1] == 1:
             return TaskParameter(_label(key, values.ravel()), values.ravel())
         if values.shape[1] == 2:
-            return TaskParameter(key, values)
+            return TaskParameter(printable(key), values)
     return None
 
 
 def _label(key: str, values: FloatArray) -> str:
-    label = LABELS.get(key, key)
+    label = LABELS.get(key, printable(key))
     return f"{label} (rad)" if key == "direction" and np.any(np.abs(values) > 1.0) else label
 
 

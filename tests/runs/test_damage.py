@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-from pathlib import Path
+import signal
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from runs.short import LONGER, resume, rows, start
 
-from launch_experiment import main
 from rlkit.launchers.simulation import open_run
 from rlkit.runs.checkpoint import CheckpointStore
 from rlkit.torch.pytorch_util import explain_memory
@@ -18,38 +17,13 @@ from rlkit.torch.sac.weights import read_weights
 from rlkit.util.errors import RunError, UserError
 from rlkit.util.files import read_json
 
-ROOT = Path(__file__).parents[2]
-SHORT = {
-    "algo_params.num_iterations": 2,
-    "algo_params.num_train_steps_per_itr": 3,
-    "algo_params.meta_batch": 2,
-    "algo_params.batch_size": 8,
-    "algo_params.num_initial_steps": 40,
-    "algo_params.num_evals": 1,
-    "algo_params.num_tasks_sample": 2,
-    "n_train_tasks": 4,
-    "n_eval_tasks": 2,
-    "net_size": 16,
-    "util_params.plots": False,
-}
-LONGER = ("--set", "algo_params.num_iterations=3")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A finished run of two iterations, and the rows of one of three."""
     base = tmp_path_factory.mktemp("runs")
-    for name, iterations in (("whole", 3), ("run", 2)):
-        every = {**SHORT, "algo_params.num_iterations": iterations, "util_params.base_log_dir": str(base)}
-        words = [word for key, value in every.items() for word in ("--set", f"{key}={json.dumps(value)}")]
-        config = str(ROOT / "configs/point-robot.json")
-        assert CliRunner().invoke(main, [config, "--cpu", "--seed", "5", "--name", name, *words]).exit_code == 0
-    return base / "point-robot/run", rows(base / "point-robot/whole")
-
-
-def rows(folder):
-    header, *lines = [line.split(",") for line in (folder / "progress.csv").read_text().splitlines()]
-    return [{k: v for k, v in zip(header, line, strict=True) if "(s)" not in k} for line in lines]
+    whole = start(base, "whole", **{"algo_params.num_iterations": 3})[1]
+    return start(base, "run")[1], rows(whole)
 
 
 def flips(path, rng, count):
@@ -70,7 +44,7 @@ def test_a_flipped_bit_changes_no_number(run, tmp_path, name, count):
         copy = tmp_path / str(number)
         shutil.copytree(folder, copy)
         (copy / name).write_bytes(damaged)
-        result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+        result = resume(copy, *LONGER)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         if result.exit_code == 0:
             assert rows(copy) == whole
@@ -85,7 +59,7 @@ def test_a_table_that_a_power_cut_emptied_is_refused_and_one_of_the_checkpoint_b
     shutil.copytree(folder, copy)
     table = (copy / "progress.csv").read_bytes()
     os.truncate(copy / "progress.csv", len(b"".join(table.splitlines(keepends=True)[:2])))
-    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    result = resume(copy, *LONGER)
     assert result.exit_code == 0, result.output
     assert "trying the checkpoint before it" in result.output
     assert rows(copy) == whole
@@ -110,7 +84,7 @@ def test_the_table_is_on_disk_before_a_checkpoint_that_relies_on_it(run, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     monkeypatch.setattr(CheckpointStore, "save", save_and_look)
-    assert CliRunner().invoke(main, ["--resume", str(copy), *LONGER]).exit_code == 0
+    assert resume(copy, *LONGER).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -168,7 +142,7 @@ def test_an_unforeseen_error_keeps_its_traceback_in_the_log(run, tmp_path, monke
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     monkeypatch.setattr(PEARLTrainer, "update", fail)
-    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    result = resume(copy, *LONGER)
     assert result.exit_code == 1
     assert "expected scalar type in memory" in result.output.splitlines()[-1]
     assert "out of memory" not in result.output
@@ -187,7 +161,7 @@ def test_a_setting_that_makes_the_numbers_is_not_taken_from_an_edited_file(run, 
     shutil.copytree(run[0], copy)
     edit(copy / "variant.json", "qf_lr", 7e-4)
     before = (copy / "progress.csv").read_bytes()
-    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    result = resume(copy, *LONGER)
     assert result.exit_code == 2
     for part in ("variant.json", "algo_params.qf_lr", "0.0007", "0.0003", "--set"):
         assert part in result.output
@@ -200,7 +174,7 @@ def test_a_setting_that_may_change_is_taken_and_said(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     edit(copy / "variant.json", "num_iterations", 3)
-    result = CliRunner().invoke(main, ["--resume", str(copy)])
+    result = resume(copy)
     assert result.exit_code == 0, result.output
     assert "algo_params.num_iterations is 3" in result.output
     assert rows(copy) == run[1]
@@ -227,6 +201,19 @@ def test_a_run_of_an_earlier_version_without_checksums_goes_on(run, tmp_path):
         manifest = json.loads(path.read_text())
         del manifest["manifest_sha256"], manifest["state"]["place"]["csv_sha256"]
         path.write_text(json.dumps(manifest))
-    result = CliRunner().invoke(main, ["--resume", str(copy), *LONGER])
+    result = resume(copy, *LONGER)
     assert result.exit_code == 0, result.output
     assert rows(copy) == run[1]
+
+
+def test_nobody_waits_for_the_other_end_of_a_fifo(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    (copy / "progress.csv").unlink()
+    os.mkfifo(copy / "progress.csv")
+    signal.alarm(60)  # ends the tests where it hangs
+    result = resume(copy, *LONGER)
+    signal.alarm(0)
+    assert result.exit_code in (1, 2)
+    assert len(result.output.splitlines()) == 1
+    assert "progress.csv" in result.output

@@ -44,3 +44,10 @@ def test_every_command_says_in_one_line_that_an_option_is_unknown(path):
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: No such option")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.name)
+def test_a_word_that_is_not_utf8_is_refused_in_one_line(path):
+    result = subprocess.run([sys.executable, path, b"--name=x\xff"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "error: --name=x\\udcff: not UTF-8 text\n"

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from viz.synthetic import add_evaluation, make_config, make_run
 
 from rlkit.runs.folder import RunFolder
+from rlkit.util.text import printable
 from rlkit.viz.dashboard.files import media_below
 from rlkit.viz.dashboard.store import ExperimentStore
 from rlkit.viz.dashboard.tables import run_rows
-from rlkit.viz.experiments import find_experiments, printable
+from rlkit.viz.experiments import find_experiments
 from rlkit.viz.plotting import write_reports
 from rlkit.viz.task_parameter import task_parameter
 
@@ -173,3 +174,21 @@ def test_an_env_name_of_a_megabyte_makes_short_names(run):
 def test_a_config_nested_too_deeply_is_one_line(run):
     (run / "variant.json").write_text('{"a":' * 5000 + "1" + "}" * 5000)
     assert "variant.json" in rows_of(run.parent)[0]["problem"]
+
+
+def test_columns_and_keys_of_tasks_are_spelled_out_on_one_line(run):
+    text = (run / "progress.csv").read_text()
+    (run / "progress.csv").write_text(text.replace("QF Loss", "\x1b[31m" + "x" * 10_000, 1))
+    columns = find_experiments([run])[0]
+    columns.refresh()
+    assert all(name.isprintable() and len(name) < 1000 for name in columns.progress.columns)
+    assert task_parameter([{"\udcff\n": 1.0}]).label.isprintable()
+    assert task_parameter([{"\udcff\n": [1.0, 2.0]}]).label.isprintable()
+
+
+def test_a_report_is_drawn_in_a_folder_whose_name_is_not_utf8(tmp_path):
+    run = make_run(tmp_path / os.fsdecode(b"bad\xff"), [1.0, 2.0])
+    add_evaluation(run, [{"\udcff": 1.0}], [0])
+    result = CliRunner().invoke(_report(run))
+    assert result.exception is None, result.exception
+    assert (run / "plots/learning_curve.png").is_file()

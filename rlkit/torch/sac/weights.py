@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -20,8 +21,10 @@ FOLDER_ATTRIBUTE = 0x10  # of a zip's entry; torch reads nothing then, and leave
 def save_weights(trainer: PEARLTrainer, folder: Path) -> None:
     """Write one `NAME.pth` per network, each replaced atomically."""
     for name, network in trainer.networks().items():
+        buffer = io.BytesIO()  # what torch says of a disk that is full names neither
+        torch.save({key: value.cpu() for key, value in network.state_dict().items()}, buffer)
         with replacing(folder / f"{name}{WEIGHTS_SUFFIX}") as file:
-            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, file)
+            file.write(buffer.getbuffer())
 
 
 def load_weights(trainer: PEARLTrainer, folder: Path) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, abort, send_file
 
-from rlkit.viz.experiments import printable
+from rlkit.util.text import printable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 VIDEOS = (".mp4", ".webm")
