@@ -103,7 +103,20 @@ class Experiment:
 
 SMALL = (
     Experiment(
-        "cheetah-vel-small", "Half-Cheetah-Vel, small networks", target=-45.0, leads=True, compared_at=500_000
+        "cheetah-vel-small",
+        "Half-Cheetah-Vel, small networks",
+        target=-45.0,
+        leads=True,
+        compared_at=500_000,
+        filmed_task=100,
+    ),
+    Experiment(
+        "cheetah-dir-small",
+        "Half-Cheetah-Fwd-Back, small networks",
+        target=1000.0,
+        leads=True,
+        compared_at=500_000,
+        filmed_task=0,
     ),
     Experiment(
         "sparse-point-robot-small",
