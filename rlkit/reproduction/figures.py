@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from matplotlib.ticker import MaxNLocator
 
 from envs import make_env
 from envs.point_robot import STEP_SIZE
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FOLDER, LEADING = "figures", "domains"
-LEADING_CAPTION = """Return on unseen tasks over environment steps; above: minutes of the median run on two cores.
-Thin: seeds; bold: their interquartile mean; dashed: target."""
+LEADING_CAPTION = """Return on unseen tasks over environment steps; above: minutes of the median run, of processor
+time where that was noted. Thin: seeds; bold: their interquartile mean; dashed: target."""
 CAPTION_WIDTH = 54  # letters below a panel
 PANELS_ACROSS, PANEL_SIZE = 3, (3.1, 2.5)  # of the leading figure; inches
 POINT_ROBOTS = ("point-robot", "sparse-point-robot")
@@ -103,9 +104,12 @@ def _draw_domain(axes: Axes, arm: ArmResults) -> None:
     style.short_numbers(axes)
     usual = sorted(arm.runs, key=lambda run: run.seconds)[(len(arm.runs) - 1) // 2]
     minutes, env_steps = usual.columns[SECONDS] / 60, usual.columns[X_DEFAULT]
+    if usual.cpu_minutes is not None:
+        minutes = minutes * usual.cpu_minutes / minutes[-1]
     if np.ptp(minutes) > 0:
         slope, start = np.polyfit(minutes, env_steps, 1)  # steps take the same time throughout, near enough
         above = axes.secondary_xaxis("top", functions=(lambda x: (x - start) / slope, lambda x: start + slope * x))
+        above.xaxis.set_major_locator(MaxNLocator(4))
         above.xaxis.set_major_formatter("{x:g} min")
         above.tick_params(labelsize=7)
 
