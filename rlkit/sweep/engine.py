@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rlkit.sweep.launch import POLL_SECONDS, Launch, Outcome
+from rlkit.sweep.launch import POLL_SECONDS, Launch
 from rlkit.sweep.study import Asha
 from rlkit.sweep.work import Work
 from rlkit.util.errors import UserError

@@ -26,15 +26,17 @@ from rlkit.sweep.launch import Outcome, Row, settle
 from rlkit.sweep.store import Store
 from rlkit.sweep.trial import BEFORE, ITERATION, OUTCOME, VALUE, Job, Trial
 from rlkit.sweep.work import Work
-from rlkit.util.errors import UserError
+from rlkit.util.errors import RunError, UserError
 from rlkit.util.signals import StopSignal
 
 RESTARTS = 10  # of a run whose worker, machine or process was killed
 OBJECT_STORE_BYTES = 80 * 2**20  # hardly anything goes through it; the least that Ray takes is 75 MiB
 CONNECT_SECONDS = 5.0
+START_TRIES = 3
 MAX_ITERATIONS = 10**9  # ASHA's rungs reach as far; a run ends by itself
 SAVE_SECONDS = 600.0  # that runs may take to save themselves
 ENVIRONMENT = {
+    "RAY_worker_register_timeout_seconds": "300",  # a machine that is busy with runs is slow to start more
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a run without a share of a GPU is told which to take by --gpu
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -51,6 +53,9 @@ def execute_on_ray(work: Work, means: Means) -> None:
     store = None if means.store is None else Store(means.store)
     if store is not None:
         store.require_writable()
+    first = work.next()
+    if first is None:
+        return
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     tell = _Tell(work, store)
     with _cluster(means.address):
@@ -60,7 +65,7 @@ def execute_on_ray(work: Work, means: Means) -> None:
                 Trial,
                 name="tune",
                 resources_per_trial=share,
-                search_alg=_Runs(work, means, share),
+                search_alg=_Runs(first, work, means, share),
                 scheduler=_scheduler(work, means),
                 num_samples=-1,
                 max_concurrent_trials=means.jobs,
@@ -85,21 +90,43 @@ def _cluster(address: str | None) -> Iterator[None]:
     Raises:
         UserError: there is none.
     """
+    if address not in (None, "auto"):
+        _require_listener(str(address))
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address is None:
-            ray.init(num_cpus=usable_cpus(), include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+            _start(quiet)
         else:
-            if address != "auto":
-                _require_listener(address)
             ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise UserError(f"--address {address}: {(str(error).splitlines() or ['no cluster'])[0]}") from None
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    except Exception as error:  # Ray raises all kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if address is None:
+            raise RunError(f"Ray did not start: {reason}") from None
+        raise UserError(f"--address {address}: {reason}") from None
+    for name in ("ray", "ray.tune"):  # a worker that dies is told in a line, see `_Tell`
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(options: Mapping[str, Any]) -> None:
+    """Start Ray on this machine; it gives up after 30 s, which a machine that is busy with runs may need.
+
+    Raises:
+        Exception: it did not start.
+    """
+    for is_last in [False] * (START_TRIES - 1) + [True]:
+        try:
+            ray.init(
+                num_cpus=usable_cpus(), include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options
+            )
+            return
+        except Exception:
+            ray.shutdown()
+            if is_last:
+                raise
 
 
 def _require_listener(address: str) -> None:
@@ -159,14 +186,15 @@ def _scheduler(work: Work, means: Means) -> TrialScheduler:
 class _Runs(Searcher):
     """Hands the runs to Tune; what there is to keep of the search is in the study's own folder."""
 
-    def __init__(self, work: Work, means: Means, share: Mapping[str, float]) -> None:
+    def __init__(self, first: Run, work: Work, means: Means, share: Mapping[str, float]) -> None:
         super().__init__()
+        self._first: Run | None = first
         self._work, self._means = work, means
         self._device = means.device if means.device is not None else ["--gpu", "0"] if share["GPU"] else ["--cpu"]
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config."""
-        run = self._work.next()
+        run, self._first = self._first or self._work.next(), None
         if run is None:
             return Searcher.FINISHED
         config = "" if self._means.store is None else run.config.read_text(encoding="utf-8")
@@ -205,6 +233,10 @@ class _Tell(tune.Callback):
         if result.get(ITERATION, 0) > self._last.get(trial.trial_id, 0):
             self._last[trial.trial_id] = result[ITERATION]
             self._work.row(_run_of(trial), Row(result[ITERATION], result[VALUE]))
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker, its machine or the run's process died."""
+        self._work.lost(_run_of(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """By itself, or by the scheduler."""

@@ -149,10 +149,15 @@ class Session(Work):
         if self.watch is not None:
             self.watch.changed(entry, is_row=True)
 
+    def lost(self, run: Run) -> None:
+        """See `Work`."""
+        self._entry(run).message = f"was killed after iteration {self._entry(run).iteration} and taken on again"
+        self._change(run, "running")
+
     def ended(self, run: Run, outcome: Outcome) -> None:
         """See `Work`."""
         entry = self._entry(run)
-        entry.message = " ".join(outcome.message.split())
+        entry.message = " ".join(outcome.message.split()) or entry.message
         self._read_value(entry)
         self._change(run, outcome.state)
         self._tell(entry.point.number)
@@ -217,7 +222,8 @@ class Session(Work):
     def _require_own_folder(self, resumes: bool) -> None:
         there = read_json(self.folder / STUDY_FILE)
         if not resumes:
-            if self.folder.exists():
+            own_files = {STUDY_FILE, BASE_FILE, TABLE_FILE}  # all there is where no run began
+            if self.folder.exists() and {path.name for path in self.folder.iterdir()} - own_files:
                 raise UserError(f"{self.folder} exists already: go on with it by --resume, or choose another --name")
             above = next(folder for folder in self.folder.parents if folder.exists())
             if not above.is_dir() or not os.access(above, os.W_OK):

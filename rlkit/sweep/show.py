@@ -123,4 +123,5 @@ class Show:
 
 def _line(entry: Entry) -> str:
     value = "" if math.isnan(entry.value) else f" {entry.value:.2f}"
-    return f"{entry.run.name} {entry.state} {entry.iteration}/{entry.run.num_iterations}{value}"
+    message = f" ({entry.message})" if entry.message else ""
+    return f"{entry.run.name} {entry.state} {entry.iteration}/{entry.run.num_iterations}{value}{message}"

@@ -39,6 +39,10 @@ class Work(ABC):
         """An iteration is on disk."""
 
     @abstractmethod
+    def lost(self, run: Run) -> None:
+        """What worked on it was killed; it is taken on again from its last checkpoint."""
+
+    @abstractmethod
     def ended(self, run: Run, outcome: Outcome) -> None:
         """Nothing works on it any more."""
 
@@ -80,6 +84,10 @@ class RunList(Work):
 
     def row(self, run: Run, row: Row) -> None:
         """See `Work`: the run's own files say it."""
+
+    def lost(self, run: Run) -> None:
+        """See `Work`."""
+        click.echo(f"{run.name}: was killed and is taken on again")
 
     def ended(self, run: Run, outcome: Outcome) -> None:
         """See `Work`."""

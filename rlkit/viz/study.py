@@ -85,6 +85,8 @@ def _line(best: Best, metric: str) -> Any:
 
 def _draw_setting(axes: Axes, key: str, points: Sequence[PointValues], *, is_log: bool) -> None:
     """A dot per run; hollow where a run of its point was ended early."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     settings = [point.settings[key] for point in points]
     is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in settings)
     places: list[float] = settings
@@ -98,4 +100,7 @@ def _draw_setting(axes: Axes, key: str, points: Sequence[PointValues], *, is_log
         axes.scatter(x, point.values, s=14, facecolors=face, edgecolors=style.COLORS[0], linewidths=0.8, alpha=0.7)
     if is_log and is_number:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(key.rsplit(".", 1)[-1])
