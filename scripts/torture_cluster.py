@@ -26,8 +26,6 @@ from torture import LAUNCHER, ROOT, SETTINGS, rows, run
 
 KEY, VALUES, SEEDS = "algo_params.kl_lambda", (0.1, 0.3), 2
 NAMES = [f"{point:03}-s{seed}" for point in range(len(VALUES)) for seed in range(SEEDS)]
-    f"{point:03}-s{seed}" for point in range(len(SPACE["algo_params.kl_lambda"]["grid"])) for seed in range(SEEDS)
-]
 ENV = "point-robot"
 
 
