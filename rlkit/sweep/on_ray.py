@@ -36,6 +36,7 @@ START_TRIES = 3
 MAX_ITERATIONS = 10**9  # ASHA's rungs reach as far; a run ends by itself
 SAVE_SECONDS = 600.0  # that runs may take to save themselves
 ENVIRONMENT = {
+    "RAY_worker_niceness": "0",  # a run is as urgent as one that the launcher starts
     "RAY_worker_register_timeout_seconds": "300",  # a machine that is busy with runs is slow to start more
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a run without a share of a GPU is told which to take by --gpu
