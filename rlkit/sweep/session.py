@@ -22,10 +22,11 @@ from rlkit.sweep.table import TableRow, read_table, write_table
 from rlkit.sweep.work import Work
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, write_json
+from rlkit.viz.experiments import STUDY_FILE
 from rlkit.viz.progress import ProgressFile
 from rlkit.viz.stats import final_value
 
-STUDY_FILE, BASE_FILE, TABLE_FILE = "study.json", "base.json", "study.csv"
+BASE_FILE, TABLE_FILE = "base.json", "study.csv"
 ENDED: tuple[State, ...] = ("finished", "stopped", "refused")  # what a study that goes on does not run again
 
 

@@ -16,6 +16,7 @@ from rlkit.util.files import read_json
 from rlkit.viz.progress import ProgressFile
 
 PROGRESS, VARIANT, STATUS = "progress.csv", "variant.json", "status.json"
+STUDY_FILE, STUDY = "study.json", "study"  # beside a study's runs; by what they are filtered and grouped
 MARKERS = (PROGRESS, VARIANT)
 """A folder that holds one of these is an experiment."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
@@ -63,6 +64,8 @@ class Experiment:
         changed = self.progress.refresh()
         if self._is_new(VARIANT):
             self.config, self._config_problem = read_config(self.path / VARIANT)
+            if os.path.lexists(self.path.parent / STUDY_FILE):
+                self.config[STUDY] = printable(self.path.parent.name)
             changed = True
         if self._is_new(STATUS) or changed:
             self._said = read_json(self.path / STATUS)
