@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +26,28 @@ from rlkit.runs.folder import RunFolder
 from rlkit.util.command import Command, UserPath, run_command
 from torture import LAUNCHER, ROOT, SETTINGS, rows, run
 
-KEY, VALUES, SEEDS = "algo_params.kl_lambda", (0.1, 0.3), 2
-NAMES = [f"{point:03}-s{seed}" for point in range(len(VALUES)) for seed in range(SEEDS)]
+KEY, VALUES = "algo_params.kl_lambda", (0.1, 0.3)
 ENV = "point-robot"
+RUN_NAME = re.compile(r"/\d{3}-s\d+$")  # of a run of a study, at the end of a word of its process
 
 
 @click.command(cls=Command, help=__doc__)
 @click.option("--kills", default=10, show_default=True, type=click.IntRange(min=1), help="Studies, one machine each.")
 @click.option("--iterations", default=20, show_default=True, type=click.IntRange(min=2), help="Of each run.")
+@click.option("--seeds", default=2, show_default=True, type=click.IntRange(min=1), help=f"Of {len(VALUES)} points.")
 @click.option("--folder", type=UserPath(), help="Where to run (default: a temporary folder).")
-def main(kills: int, iterations: int, folder: Path | None) -> int:
+def main(kills: int, iterations: int, seeds: int, folder: Path | None) -> int:
     """Count the studies whose runs all finished with equal rows; exit code 1 unless every one is."""
     equal = 0
     with tempfile.TemporaryDirectory() as temporary:
         base = (folder or Path(temporary)).absolute()
-        study = write_study(base, iterations)
-        expected = {name: undisturbed(base, name) for name in NAMES}
+        study = write_study(base, iterations, seeds)
+        names = [f"{point:03}-s{seed}" for point in range(len(VALUES)) for seed in range(seeds)]
+        expected = {name: undisturbed(base, name) for name in names}
         for number in range(kills):
             start = time.monotonic()
             killed, code = disturbed(base, study, f"study-{number}")
-            found = {name: rows(base / "output" / ENV / f"study-{number}" / name) for name in NAMES}
+            found = {name: rows(base / "output" / ENV / f"study-{number}" / name) for name in names}
             same = code == 0 and found == expected
             equal += same
             how = "equal" if same else f"DIFFERENT (exit code {code})"
@@ -52,7 +56,7 @@ def main(kills: int, iterations: int, folder: Path | None) -> int:
     return 0 if equal == kills else 1
 
 
-def write_study(base: Path, iterations: int) -> Path:
+def write_study(base: Path, iterations: int, seeds: int) -> Path:
     """A study of short runs, and its config, below `base`."""
     settings: dict[str, Any] = {
         **SETTINGS,
@@ -63,7 +67,7 @@ def write_study(base: Path, iterations: int) -> Path:
     base.mkdir(parents=True, exist_ok=True)
     (base / "base.json").write_text(json.dumps(config.model_dump()))
     study = base / "study.json"
-    study.write_text(json.dumps({"base": "base.json", "space": {KEY: {"grid": VALUES}}, "seeds": SEEDS}))
+    study.write_text(json.dumps({"base": "base.json", "space": {KEY: {"grid": VALUES}}, "seeds": seeds}))
     return study
 
 
@@ -99,17 +103,12 @@ def kill_if_training(raylet: int, folder: Path) -> str:
     """Kill a machine, if a run of its own is in the middle; the run's name and how far it was, or nothing."""
     tree = list(descendants(raylet))
     for pid in tree:
-        words = command_of(pid)
-        for name in NAMES:
-            if any(word.endswith(f"/{name}") for word in words) and len(rows(folder / name)) > 0:
-                if RunFolder(folder / name).is_finished:
-                    continue
-                for one in (raylet, *tree):
-                    try:
-                        os.kill(one, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue
-                return f"{name} after {len(rows(folder / name))} rows"
+        name = next((word.rpartition("/")[2] for word in command_of(pid) if RUN_NAME.search(word)), "")
+        if name and rows(folder / name) and not RunFolder(folder / name).is_finished:
+            for one in (raylet, *tree):
+                with suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+            return f"{name} after {len(rows(folder / name))} rows"
     return ""
 
 
