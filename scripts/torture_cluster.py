@@ -48,10 +48,11 @@ def main(kills: int, iterations: int, seeds: int, folder: Path | None) -> int:
             start = time.monotonic()
             killed, code = disturbed(base, study, f"study-{number}")
             found = {name: rows(base / "output" / ENV / f"study-{number}" / name) for name in names}
-            same = code == 0 and found == expected
+            same = bool(killed) and code == 0 and found == expected
             equal += same
             how = "equal" if same else f"DIFFERENT (exit code {code})"
-            click.echo(f"study {number}: killed a machine with {killed}: {how}, {time.monotonic() - start:.0f} s")
+            seconds = time.monotonic() - start
+            click.echo(f"study {number}: killed a machine with {killed or 'nothing on it'}: {how}, {seconds:.0f} s")
     click.echo(f"{equal} of {kills} studies equal to the runs that nobody killed")
     return 0 if equal == kills else 1
 
@@ -94,7 +95,7 @@ def disturbed(base: Path, study: Path, name: str) -> tuple[str, int]:
             time.sleep(0.05)
             for raylet in raylets:
                 killed = killed or kill_if_training(raylet, base / "output" / ENV / name)
-        return killed or "nothing", process.wait()
+        return killed, process.wait()
     finally:
         cluster.shutdown()
 

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
     state: State
     message: str = ""
-    was_killed: bool = False  # by a signal that nobody here sent: worth another try
+    was_killed: bool = False  # by a signal that was not sent from here: worth another try
 
 
 class Row(NamedTuple):
@@ -126,7 +126,7 @@ class Launch:
         if self._run.is_finished:
             return Outcome("finished")
         if self._is_stopped or code in EXIT_STOPPED:
-            return Outcome("interrupted")
+            return Outcome("interrupted", "was told to stop", was_killed=not self._is_stopped)
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip()
         return Outcome("failed", said or f"ended with exit code {code}", was_killed=code < 0)

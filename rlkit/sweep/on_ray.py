@@ -16,6 +16,8 @@ from typing import Any
 import click
 import ray
 from ray import tune
+from ray.exceptions import RayError
+from ray.tune import TuneError
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -62,23 +64,27 @@ def execute_on_ray(work: Work, means: Means) -> None:
     with _cluster(means.address):
         share = _share(means)
         with StopSignal() as stop, tempfile.TemporaryDirectory(prefix="pearl-tune-") as folder:
-            tune.run(  # tune.Tuner would pickle all of this, to restore what is not restored here
-                Trial,
-                name="tune",
-                resources_per_trial=share,
-                search_alg=_Runs(first, work, means, share),
-                scheduler=_scheduler(work, means),
-                num_samples=-1,
-                max_concurrent_trials=means.jobs,
-                reuse_actors=True,
-                max_failures=RESTARTS,
-                raise_on_failed_trial=False,
-                callbacks=[tell],
-                stop=_StopAll(stop, means.deadline),
-                storage_path=folder,
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                verbose=0,
-            )
+            try:
+                tune.run(  # tune.Tuner would pickle all of this, to restore what is not restored here
+                    Trial,
+                    name="tune",
+                    resources_per_trial=share,
+                    search_alg=_Runs(first, work, means, share),
+                    scheduler=_scheduler(work, means),
+                    num_samples=-1,
+                    max_concurrent_trials=means.jobs,
+                    reuse_actors=True,
+                    max_failures=RESTARTS,
+                    raise_on_failed_trial=False,
+                    callbacks=[tell],
+                    stop=_StopAll(stop, means.deadline),
+                    storage_path=folder,
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    verbose=0,
+                )
+            except (TuneError, RayError) as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise RunError(f"Ray gave up: {reason}; the study goes on by --resume") from error
     tell.end()
     if stop.received:
         raise KeyboardInterrupt
