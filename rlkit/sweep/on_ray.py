@@ -127,7 +127,11 @@ def _start(options: Mapping[str, Any]) -> None:
     for is_last in [False] * (START_TRIES - 1) + [True]:
         try:
             ray.init(
-                num_cpus=usable_cpus(), include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options
+                "local",
+                num_cpus=usable_cpus(),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **options,
             )
             return
         except Exception:
