@@ -17,14 +17,15 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from rlkit.launchers.pool import execute_all, thread_settings
-from rlkit.launchers.runs import ROOT, Run
+from rlkit.launchers.runs import ROOT, Run, share_of_cpus, thread_settings
 from rlkit.reproduction.collect import collect, gpu_name, note_session
 from rlkit.reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
 from rlkit.reproduction.figures import draw_figures
 from rlkit.reproduction.page import LIST_HEAD, list_rows, render
 from rlkit.reproduction.plan import Places, Plan, plan_of, plan_run, plans, seeds_beside
 from rlkit.reproduction.results import read_all, read_result
+from rlkit.sweep.engine import Means, execute
+from rlkit.sweep.work import RunList
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import replacing
@@ -86,7 +87,7 @@ def main(
         click.echo(f"{plan.run.folder}: {'kept' if is_new else 'kept already'} in {plan.results}")
     if budget_minutes != 0 and not collected:
         deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
-        failed = execute(experiments, seeds, device, jobs, deadline, places)
+        failed = run_missing(experiments, seeds, device, jobs, deadline, places)
     remake(places)
     return EXIT_FAILED if failed else 0
 
@@ -129,7 +130,7 @@ def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int,
     return wanted
 
 
-def execute(
+def run_missing(
     experiments: Sequence[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, places: Places
 ) -> list[Run]:
     """Run what has no results yet, until the deadline; returns the runs that failed.
@@ -145,8 +146,9 @@ def execute(
                 click.echo(f"{plan.run.name}: meant for a GPU; about {plan.hours_on_cpu:.0f} h on two CPU cores")
     options = ["--cpu"] if device == "cpu" else ["--gpu", device.partition(":")[2] or "0"]
     gpu_name(device)  # the launcher would fall back to the CPU
-    runs = [plan.run for plan in wanted]
-    return execute_all(runs, options, jobs, deadline=deadline, began=partial(note_session, device=device))
+    work = RunList([plan.run for plan in wanted], partial(note_session, device=device))
+    execute(work, Means(options, jobs, share_of_cpus(jobs), deadline=deadline))
+    return work.failed
 
 
 def remake(places: Places) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from rlkit.config.files import load_config
-from rlkit.launchers.pool import execute_all, thread_settings
-from rlkit.launchers.runs import ROOT, Run
+from rlkit.launchers.runs import ROOT, Run, share_of_cpus, thread_settings
+from rlkit.sweep.engine import Means, execute
+from rlkit.sweep.work import RunList
 from rlkit.util.command import Command, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 
@@ -31,9 +32,10 @@ def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides
     """Run what is missing; returns the exit code."""
     runs = plan(name, seeds, (*thread_settings(jobs), *overrides))
     device = ["--cpu"] if cpu else [] if gpu is None else ["--gpu", str(gpu)]
-    failed = execute_all(runs, device, jobs)
+    work = RunList(runs)
+    execute(work, Means(device, jobs, share_of_cpus(jobs)))
     click.echo(f"one figure of all: scripts/plot.py {' '.join(str(run.folder) for run in runs)}")
-    return EXIT_FAILED if failed else 0
+    return EXIT_FAILED if work.failed else 0
 
 
 def ablations() -> dict[str, list[Path]]:

@@ -21,12 +21,13 @@ STAIRCASE = [  # from the bottom up, as the layout says
     "rlkit.runs",
     "rlkit.viz",
     "rlkit.launchers",
+    "rlkit.sweep",
     "rlkit.reproduction",
     "scripts",
     "launch_experiment",
 ]
 BESIDE = "envs"  # a package of its own, for those who build or draw environments
-MAY_NAME_ENVS = ("rlkit.launchers", "rlkit.reproduction", "scripts", BESIDE)
+MAY_NAME_ENVS = ("rlkit.launchers", "rlkit.sweep", "rlkit.reproduction", "scripts", BESIDE)
 FOLDERS = ("rlkit", "scripts", "envs")
 FILES = [*sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")), ROOT / "launch_experiment.py"]
 
@@ -100,7 +101,7 @@ def test_a_module_names_only_its_floor_and_those_below(path):
         ("rlkit.core.collector", "envs"),
         ("rlkit.viz.dashboard.app", "rlkit.launchers.train"),
         ("envs.base", "rlkit.util.errors"),
-        ("rlkit.launchers.pool", "scripts"),
+        ("rlkit.sweep.engine", "scripts"),
     ],
 )
 def test_what_looks_up_is_a_fault(module, imported):

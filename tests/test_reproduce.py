@@ -116,6 +116,11 @@ def remade(project):
     return project.places.page.read_text()
 
 
+def handed_out(work):
+    """The runs of a piece of work, in their order."""
+    return list(iter(work.next, None))
+
+
 def error_line(result):
     assert result.exit_code == 2, result.output
     lines = [line for line in result.output.splitlines() if line.startswith("error: ")]
@@ -371,7 +376,7 @@ def test_what_was_tried_is_listed(project):
 
 def test_a_cpu_is_told_how_long_it_will_take(project, monkeypatch):
     started = []
-    monkeypatch.setattr(project.script, "execute_all", lambda runs, *_, **__: started.extend(runs) or [])
+    monkeypatch.setattr(project.script, "execute", lambda work, means: started.extend(handed_out(work)))
     project.change(num_train_steps_per_itr=1_000_000)
     result = project("--only", "large", "--seeds", "1")
     assert result.exit_code == 0, result.output
@@ -397,7 +402,7 @@ def test_list_tells_how_far_each_run_is(project):
 
 def test_collected_runs_are_not_started_again(project, monkeypatch):
     started = []
-    monkeypatch.setattr(project.script, "execute_all", lambda runs, *_, **__: started.extend(runs) or [])
+    monkeypatch.setattr(project.script, "execute", lambda work, means: started.extend(handed_out(work)))
     for seed in range(2):
         project.finish(seed=seed)
     remade(project)
@@ -412,16 +417,16 @@ def test_collected_runs_are_not_started_again(project, monkeypatch):
 
 def test_without_names_the_experiments_for_the_device_run(project, monkeypatch):
     chosen = []
-    monkeypatch.setattr(project.script, "execute_all", lambda runs, *rest, **__: chosen.append((runs, *rest)) or [])
+    monkeypatch.setattr(project.script, "execute", lambda work, means: chosen.append((handed_out(work), means)))
     monkeypatch.setattr(project.script, "gpu_name", lambda device: device)
     assert project("--seeds", "1", "--jobs", "2").exit_code == 0
     assert project("--seeds", "1", "--device", "cuda:1").exit_code == 0
-    (on_cpu, cpu, jobs), (on_gpu, gpu, _) = chosen
+    (on_cpu, cpu), (on_gpu, gpu) = chosen
     assert [run.name for run in on_cpu] == ["reproduce.alone-s0", "reproduce.arms.other-s0"]
-    assert (cpu, jobs) == (["--cpu"], 2)
+    assert (cpu.device, cpu.jobs) == (["--cpu"], 2)
     assert any(setting.startswith("util_params.num_threads=") for setting in on_cpu[0].settings)
     assert [run.name for run in on_gpu] == ["reproduce.large-s0"]
-    assert gpu == ["--gpu", "1"]
+    assert (gpu.device, gpu.needs_ray) == (["--gpu", "1"], False)
 
 
 @pytest.mark.parametrize(

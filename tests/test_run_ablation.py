@@ -84,12 +84,13 @@ def test_seeds_come_one_after_the_other_each_with_all_arms(run_ablation, tmp_pat
 
 def test_runs_at_a_time_share_the_cpu(run_ablation, monkeypatch):
     from envs import cpus
-    from rlkit.launchers import pool
+    from rlkit.launchers import runs
 
     monkeypatch.setattr(cpus, "usable_cpus", lambda: 8)
-    assert pool.thread_settings(1) == []
-    assert pool.thread_settings(3) == ["util_params.num_threads=2"]
-    assert pool.thread_settings(20) == ["util_params.num_threads=1"]
+    assert runs.thread_settings(1) == []
+    assert [runs.share_of_cpus(jobs) for jobs in (1, 3, 8, 16)] == [8, 2, 1, 0.5]
+    assert runs.thread_settings(3) == ["util_params.num_threads=2"]
+    assert runs.thread_settings(20) == ["util_params.num_threads=1"]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,18 +25,18 @@ def make_config(tree: Mapping[str, Any], place: str) -> Config:
     try:
         config = Config.model_validate(dict(tree))
     except ValidationError as error:
-        raise UserError(f"{place}: {_describe(error)}") from None
+        raise UserError(f"{place}: {describe_fault(error, known_keys())}") from None
     for rule in _broken_rules(config):
         raise UserError(f"{place}: {rule}")
     return config
 
 
-def _describe(error: ValidationError) -> str:
-    """The first fault of a config as one line: key, value and rule."""
+def describe_fault(error: ValidationError, known: Sequence[str]) -> str:
+    """The first fault of what a user wrote as one line: key, value and rule; `known` are the keys it may have."""
     fault = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"unknown key '{key}'; {_nearest(key)}"
+        return f"unknown key '{key}'; {nearest_key(key, known)}"
     if fault["type"] == "missing":
         return f"the key '{key}' is missing"
     rule = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
@@ -61,9 +61,9 @@ def known_keys() -> list[str]:
     return keys
 
 
-def _nearest(key: str) -> str:
+def nearest_key(key: str, known: Sequence[str]) -> str:
     """Tell the known key most like `key`, wherever it belongs."""
-    by_name = {known.rsplit(".", 1)[-1]: known for known in known_keys()}
+    by_name = {one.rsplit(".", 1)[-1]: one for one in known}
     close = difflib.get_close_matches(key.rsplit(".", 1)[-1], by_name, n=1, cutoff=0.0)[0]
     return f"the nearest known key is '{by_name[close]}'"
 

@@ -1,1 +1,1 @@
-"""Starting things: training, trained agents, simulations, many runs."""
+"""Starting things: training, trained agents, simulations."""

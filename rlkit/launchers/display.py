@@ -16,6 +16,7 @@ from rlkit.runs.folder import RunFolder
 from rlkit.runs.logger import LOGGER
 from rlkit.runs.progress_csv import EVALUATED
 from rlkit.util.terminal import Screen
+from rlkit.util.timing import clock
 
 Row = Mapping[str, float | None]
 
@@ -94,14 +95,14 @@ class ConsoleDisplay(Display):
         if "AverageReturn" in row:
             returns = f" | test return {row['AverageReturn']:.2f} (train {row['AverageReturn_all_train_tasks']:.2f})"
             self._test_return = f"test return {row['AverageReturn']:.2f}"
-        self._rates = f"{self._test_return}, {_clock(left)} left"
+        self._rates = f"{self._test_return}, {clock(left)} left"
         diverged = f" | {row[DIVERGED_COLUMN]} episodes diverged" if row.get(DIVERGED_COLUMN) else ""
         self.say(
             f"iteration {self._done}/{self._num_iterations}{returns}"
             f" | {gradient_steps / _seconds(row, 'Train Time (s)'):,.0f} gradient steps/s"
             f" | {env_steps / _seconds(row, 'Sample Time (s)'):,.0f} env steps/s"
             f" | {row['Number of env steps total']:,} env steps{diverged}"
-            f" | {_clock(elapsed)}, {_clock(left)} left"
+            f" | {clock(elapsed)}, {clock(left)} left"
         )
 
     def summary(self, folder: RunFolder) -> None:
@@ -117,15 +118,9 @@ class ConsoleDisplay(Display):
             if column in rows[-1]:
                 table.add_row(name, *(f"{row[column]:.2f}" for row in (rows[0], rows[-1])))
         self.console.print(table)
-        self.say(f"time    {_clock(rows[-1]['Total Train Time (s)'])}")
+        self.say(f"time    {clock(rows[-1]['Total Train Time (s)'])}")
         self.say(f"results {folder.path}")
 
 
 def _seconds(row: Row, column: str) -> float:
     return max(row[column] or 0.0, 1e-9)
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}"

@@ -21,6 +21,7 @@ class Run(NamedTuple):
     folder: Path  # of its results; its name is the run's
     num_iterations: int
     settings: tuple[str, ...] = ()  # KEY=VALUE texts to start with; a run that goes on keeps its own
+    group: str = ""  # the folder within the environment's that it shares with others, as a study's runs do
 
     @property
     def name(self) -> str:
@@ -53,7 +54,20 @@ class Run(NamedTuple):
         if self.folder.exists():
             arguments, settings = ["--resume", str(self.folder)], [length]
         else:
-            arguments = [str(self.config), "--seed", str(self.seed), "--name", self.name]
+            arguments = [str(self.config), "--seed", str(self.seed), "--name", f"{self.group}/{self.name}".strip("/")]
             settings = [*self.settings, length]
         changes = [word for setting in settings for word in ("--set", setting)]
         return [sys.executable, str(LAUNCHER), *arguments, *device, *changes]
+
+
+def share_of_cpus(jobs: int) -> float:
+    """CPUs of each of `jobs` runs at a time on this machine: whole ones, where there are enough."""
+    from envs.cpus import usable_cpus  # here, as it brings mujoco
+
+    share = usable_cpus() / jobs
+    return float(int(share)) if share > 1 else share
+
+
+def thread_settings(jobs: int) -> list[str]:
+    """Have each of several runs at a time keep to its share of the CPU."""
+    return [] if jobs == 1 else [f"util_params.num_threads={max(1, int(share_of_cpus(jobs)))}"]

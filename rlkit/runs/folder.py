@@ -259,7 +259,7 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
 
     Args:
         config: the experiment; a debug run goes to the folder `debug`, in place of the debug run before.
-        name: the folder's name; None takes date and time.
+        name: the folder's name, or GROUP/NAME for one of several runs that belong together; None takes date and time.
 
     Raises:
         UserError: `name` is taken or is no folder name, or the place cannot be written to.
@@ -281,9 +281,14 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
 
 
 def _create_named(parent: Path, name: str) -> Path:
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise UserError(f"--name {name}: should be the name of a folder, without slashes")
+    parts = name.split("/")
+    if len(parts) > 2 or any(part in ("", ".", "..") or Path(part).name != part for part in parts):
+        raise UserError(f"--name {name}: should be the name of a folder, or GROUP/NAME")
     folder = parent / name
+    if len(parts) > 1:
+        if (folder.parent / VARIANT_FILE).exists():
+            raise UserError(f"--name {name}: {folder.parent} is a run itself; choose another name")
+        folder.parent.mkdir(exist_ok=True)
     try:
         folder.mkdir()
     except FileExistsError:
@@ -321,7 +326,7 @@ def find_run(name: str, base: Path = Path("output")) -> RunFolder:
         UserError: there is no such run.
     """
     if name == LATEST:
-        runs = [path.parent for path in base.glob(f"*/*/{VARIANT_FILE}")]
+        runs = [path.parent for depth in ("*/*", "*/*/*") for path in base.glob(f"{depth}/{VARIANT_FILE}")]
         if not runs:
             raise UserError(f"--resume {LATEST}: there is no run below {base}")
         return RunFolder(max(runs, key=lambda run: max(file.stat().st_mtime for file in run.iterdir())))

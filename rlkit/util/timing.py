@@ -1,4 +1,4 @@
-"""Wall-clock of the phases of an iteration."""
+"""Wall-clock of the phases of an iteration, and how a time is written."""
 
 from __future__ import annotations
 
@@ -40,3 +40,10 @@ class PhaseTimer:
         self._spent = dict.fromkeys(PHASES, 0.0)
         self._epoch, self._total, self._start = 0.0, times["total"], time.perf_counter()
         return times
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}"

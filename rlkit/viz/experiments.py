@@ -15,6 +15,7 @@ from rlkit.util.errors import UserError
 from rlkit.util.files import read_json
 from rlkit.util.text import printable
 
+STUDY_FILE, STUDY = "study.json", "study"  # beside a study's runs; by what they are filtered and grouped
 MARKERS = (PROGRESS_FILE, VARIANT_FILE)
 """A folder that holds one of these is an experiment."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
@@ -47,6 +48,8 @@ class Experiment:
         changed = self.progress.refresh()
         if self._is_new(VARIANT_FILE):
             self.config, self._config_problem = read_config(self.path / VARIANT_FILE)
+            if os.path.lexists(self.path.parent / STUDY_FILE):
+                self.config[STUDY] = printable(self.path.parent.name)
             changed = True
         if self._is_new(STATUS_FILE) or changed:
             self._said = self.folder.status

@@ -11,7 +11,7 @@ from typing import Any
 from rlkit.util.errors import UserError, nearest
 from rlkit.viz.experiments import Experiment
 
-NOT_A_DIFFERENCE = ("seed", "exp_name", "util_params.", "algo_params.num_iterations")
+NOT_A_DIFFERENCE = ("seed", "study", "exp_name", "util_params.", "algo_params.num_iterations")
 """Keys, or beginnings of keys, that say where, how long and as which repetition a run ran, not what it is."""
 STILL_A_DIFFERENCE = "util_params.precision"  # the one machine setting that makes other numbers
 NO_CONFIG = "no variant.json"

@@ -150,3 +150,25 @@ def test_short_keys(tmp_path):
         resolve_key("kl_lambda", members)
     with pytest.raises(UserError, match=r"nearest are 'algo_params\.meta_batch'"):
         resolve_key("meta_bach", members)
+
+
+def test_the_runs_of_a_study_can_be_told_from_others(tmp_path):
+    """The study's name is among what runs are filtered and grouped by, and makes no difference between equal runs."""
+    from rlkit.viz.dashboard.selection import filter_choices, matching
+    from rlkit.viz.grouping import differing_keys, group_runs
+
+    for name in ("one/000-s0", "one/001-s0", "two/000-s0", "alone"):
+        make_run(tmp_path / "cheetah-vel" / name, [1.0], make_config())
+    for name in ("one", "two"):
+        (tmp_path / "cheetah-vel" / name / "study.json").write_text("{}")
+    runs = find_experiments([tmp_path])
+    for run in runs:
+        run.refresh()
+    assert {"study=one", "study=two"} <= set(filter_choices(runs))
+    assert [run.name for run in matching(runs, ["study=two"], "")] == ["cheetah-vel/two/000-s0"]
+    assert differing_keys(runs) == []
+    assert [(group.label, len(group.members)) for group in group_runs(runs, ["study"])] == [
+        ("study=none", 1),
+        ("study=one", 2),
+        ("study=two", 1),
+    ]

@@ -1,0 +1,102 @@
+"""What is to be run, and who is told how it goes: `Work`; and a plain list of runs, told in lines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+import click
+
+from rlkit.launchers.runs import Run
+from rlkit.sweep.launch import Outcome, Row
+
+
+class Work(ABC):
+    """Hands out runs, one after the other, and hears of each."""
+
+    shows_launcher: ClassVar[bool]  # whether a run that is alone shows its own lines
+
+    @abstractmethod
+    def next(self) -> Run | None:
+        """The next run to take on; None: there is no other."""
+
+    def past(self) -> Iterable[tuple[str, list[Row]]]:
+        """Names and rows of the runs that ended in an earlier session."""
+        return ()
+
+    @abstractmethod
+    def starts(self, run: Run) -> None:
+        """A process is about to work on it."""
+
+    @abstractmethod
+    def began(self, run: Run, iterations: int) -> None:
+        """Its folder is there; so many iterations were complete before."""
+
+    @abstractmethod
+    def row(self, run: Run, row: Row) -> None:
+        """An iteration is on disk."""
+
+    @abstractmethod
+    def lost(self, run: Run) -> None:
+        """What worked on it was killed; it is taken on again from its last checkpoint."""
+
+    @abstractmethod
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        """Nothing works on it any more."""
+
+
+class RunList(Work):
+    """Runs in their order; those that are finished, or that another process works on, are left out.
+
+    Attributes:
+        failed: those that failed.
+    """
+
+    shows_launcher = True
+
+    def __init__(self, runs: Iterable[Run], began: Callable[[Run, int], None] = lambda run, iterations: None) -> None:
+        """`began` is told of each run that goes on or has made its folder, and how many iterations it had."""
+        self._waiting = deque(runs)
+        self._began = began
+        self.failed: list[Run] = []
+
+    def next(self) -> Run | None:
+        """See `Work`."""
+        while self._waiting:
+            run = self._waiting.popleft()
+            if run.is_running:
+                click.echo(f"{run.name}: another process runs it")
+            elif run.is_finished:
+                click.echo(f"{run.name}: finished already")
+            else:
+                return run
+        return None
+
+    def starts(self, run: Run) -> None:
+        """See `Work`."""
+        click.echo(f"{run.name}: {'resumes' if run.folder.exists() else 'starts'}")
+
+    def began(self, run: Run, iterations: int) -> None:
+        """See `Work`."""
+        self._began(run, iterations)
+
+    def row(self, run: Run, row: Row) -> None:
+        """See `Work`: the run's own files say it."""
+
+    def lost(self, run: Run) -> None:
+        """See `Work`."""
+        click.echo(f"{run.name}: was killed and is taken on again")
+
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        """See `Work`."""
+        if outcome.state == "finished":
+            click.echo(f"{run.name}: finished")
+        elif outcome.state == "interrupted":
+            click.echo(
+                f"{run.name}: stopped after {run.iterations} of {run.num_iterations} iterations; can be resumed"
+            )
+        else:
+            click.echo(f"{run.name}: {outcome.message}", err=True)
+            self.failed.append(run)
