@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PIN = re.compile(r"^\s*(?:- )?([A-Za-z0-9_-]+)==([^\s;]+)(?:;\s*(.+))?$")
+PIN = re.compile(r"^\s*(?:- )?([A-Za-z0-9_-]+)(?:\[[a-z]+\])?==([^\s;]+)(?:;\s*(.+))?$")
 
 
 def pins(path):
