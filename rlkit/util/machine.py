@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+COMMIT_VARIABLE = "PEARL_COMMIT"  # of a container image: what it was built from
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "mjbatch", "pydantic", "tensorboard")
 
 
@@ -36,8 +38,11 @@ def cpu_model() -> str:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout around `folder`, and whether files differ from it; None outside a checkout."""
-    commit = _git(folder, "rev-parse", "HEAD")
+    """Commit of the checkout around `folder`, and whether files differ from it.
+
+    Outside a checkout the commit is the one that a container image says it was built from, else None.
+    """
+    commit = _git(folder, "rev-parse", "HEAD") or os.environ.get(COMMIT_VARIABLE) or None
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {"git_commit": commit, "git_changed": None if changes is None else bool(changes)}
 
