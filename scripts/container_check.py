@@ -63,12 +63,14 @@ def main(out: Path, suite: str, base: Path | None, torch: str, user: str, tests:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     storage = Path(tempfile.mkdtemp(prefix="container_check-", dir="/var/tmp"))
+    image = Image(storage, out, user)
     try:
-        check(Image(storage, out, user), suite, base, torch, tests)
+        check(image, suite, base, torch, tests)
     finally:
         if keep:
-            click.echo(f"the image: STORAGE_DRIVER=vfs buildah --root {storage}/root --runroot {storage}/run images")
+            click.echo(f"the image: BUILDAH_ISOLATION=chroot buildah {' '.join(image.place)} images")
         else:
+            image.buildah("rm", "--all", log="clean")
             shutil.rmtree(storage)
     return 0
 
@@ -80,11 +82,13 @@ class Image:
         """`storage` is buildah's, `out` has the logs, `user` is UID:GID."""
         self.storage, self.out, self.user = storage, out, user
         self.results = out / "results"  # mounted
+        # STORAGE_DRIVER does not count where --root is given
+        self.place = ("--storage-driver", "vfs", "--root", f"{storage}/root", "--runroot", f"{storage}/run")
         self.pip, self.mounts = pip_in_container(pip_settings(), storage / "pip.conf")
 
     def buildah(self, *words: str, log: str) -> str:
         """Run buildah, everything that it prints into a log; returns its last line."""
-        command = ["buildah", "--root", f"{self.storage}/root", "--runroot", f"{self.storage}/run", *words]
+        command = ["buildah", *self.place, *words]
         self.call(command, log)
         return (self.out / f"{log}.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
 
@@ -94,7 +98,7 @@ class Image:
         Raises:
             RunError: it failed.
         """
-        environment = {**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+        environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
         path = self.out / f"{log}.log"
         with path.open("ab") as file:
             ended = subprocess.run(
