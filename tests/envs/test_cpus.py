@@ -55,7 +55,7 @@ import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 count = lambda: len(os.listdir("/proc/self/task"))
 import numpy as np, envs
-from rlkit.launchers.pool import thread_settings
+from rlkit.launchers.runs import thread_settings
 before = count()
 env = envs.make_env("cheetah-vel", 8)
 env.reset(seed=0)

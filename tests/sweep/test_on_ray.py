@@ -79,7 +79,7 @@ def test_a_killed_driver_and_an_interrupt_lose_nothing(project):
     assert process.wait(timeout=200) == 130
     assert table(project)["000-s0"]["state"] == "interrupted"
     assert before < iteration() < 60
-    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, timeout=400)
+    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert table(project)["000-s0"]["state"] == "finished"
     alone = [
