@@ -148,7 +148,9 @@ def pretend_gpu():
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # `.data` would forget what a tensor is
     try:
-        with patch.object(torch, "Generator", _Generator), _Calls(), _Operations():
+        # gradients are found by this thread: those that serve devices have begun without this one, if they have
+        in_this_thread = torch.autograd.set_multithreading_enabled(False)
+        with patch.object(torch, "Generator", _Generator), _Calls(), _Operations(), in_this_thread:
             yield torch.device(PRETENDED)
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)
