@@ -104,7 +104,7 @@ class Experiment:
             state = "unknown"
         if state == "running" and time.time() - updated > SILENT_AFTER_S:
             state = "silent"
-        if state == "unknown":
+        if state in ("unknown", "kept"):
             iteration = iteration or self.progress.num_rows or -1
         return Status(state, iteration, updated)
 

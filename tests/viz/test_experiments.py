@@ -88,6 +88,16 @@ def test_broken_status_falls_back_to_the_rows(tmp_path, text):
     assert status.updated > 0
 
 
+def test_kept_results_are_as_far_as_their_rows(tmp_path):
+    """They have no status.json, nor need one."""
+    folder = make_run(tmp_path / "kept", [1.0, 2.0, 3.0])
+    (folder / "status.json").unlink()
+    (folder / "machine.json").write_text("[]")
+    kept = Experiment(folder)
+    kept.refresh()
+    assert (kept.status.state, kept.status.iteration) == ("kept", 3)
+
+
 def test_a_run_without_news_is_silent(tmp_path):
     folder = make_run(tmp_path, [1], state="running", updated=time.time() - SILENT_AFTER_S - 5)
     assert loaded(folder).status.state == "silent"
