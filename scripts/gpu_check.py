@@ -19,8 +19,9 @@ import click
 
 from rlkit.reproduction.collect import note_session
 from rlkit.reproduction.experiments import find_experiment
-from rlkit.reproduction.plan import PROGRESS_FILE, Places, Plan, plan_run
+from rlkit.reproduction.plan import Places, Plan, plan_run
 from rlkit.reproduction.results import SECONDS, read_columns
+from rlkit.runs.folder import PROGRESS_FILE
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import read_json, replacing, write_json

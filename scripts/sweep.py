@@ -13,6 +13,7 @@ import click
 from rlkit.config.files import changed_config
 from rlkit.config.settings import Config
 from rlkit.launchers.runs import share_of_cpus
+from rlkit.runs.folder import is_folder_name
 from rlkit.sweep.engine import Means, execute
 from rlkit.sweep.outcome import draw_outcome
 from rlkit.sweep.points import shown_settings
@@ -59,7 +60,7 @@ def main(
     """Run what is missing; returns the exit code."""
     described, base = load_study(study)
     name = study.stem if name is None else name
-    if name in ("", ".", "..") or Path(name).name != name:
+    if not is_folder_name(name):
         raise UserError(f"--name {name}: should be the name of a folder, without slashes")
     if cpus_per_run is None:
         cpus_per_run = 1.0 if address is not None or jobs is None else share_of_cpus(jobs)

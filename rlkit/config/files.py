@@ -10,8 +10,9 @@ from typing import Any
 
 from rlkit.config.rules import make_config, shown
 from rlkit.config.settings import Config
-from rlkit.util.errors import UserError, is_writable
+from rlkit.util.errors import UserError
 from rlkit.util.files import user_path
+from rlkit.util.text import is_writable
 
 MAY_CHANGE_ON_RESUME = (
     "algo_params.num_iterations",
@@ -141,14 +142,7 @@ def debug_version(config: Config, stated: Iterable[str] = ()) -> Config:
 def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in chain:
         raise UserError(f"{path}: the 'base' entries form a circle")
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"cannot read config {path}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"cannot read config {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # a wrong path is a ValueError too, as is a number of many digits
-        raise UserError(f"{path}: not valid JSON: {error}") from None
+    tree = load_json(path, "config")
     if not isinstance(tree, dict):
         raise UserError(f"{path}: a config is a JSON object of settings, not a {type(tree).__name__}")
     base = tree.pop("base", None)
@@ -157,6 +151,22 @@ def _read_tree(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(base, str) or not is_writable(base):
         raise UserError(f"{path}: base: should be the path of another config, got {json.dumps(base)}")
     return _merge(_read_tree(path.parent / user_path(base), (*chain, path.resolve())), tree)
+
+
+def load_json(path: Path, kind: str) -> Any:
+    """The content of a file that a user wrote; `kind` says in messages what it is meant to be.
+
+    Raises:
+        UserError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"cannot read {kind} {path}: not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"cannot read {kind} {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # a wrong path is a ValueError too, as is a number of many digits
+        raise UserError(f"{path}: not valid JSON: {error}") from None
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

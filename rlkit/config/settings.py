@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from rlkit.util.errors import is_writable
+from rlkit.util.text import is_writable
 
 UserPath: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
 MAX_COUNT, MAX_WIDTH = 10**6, 10**5  # beyond these no machine has the memory

@@ -60,8 +60,9 @@ def train(
     if resume is None:
         config = with_seed(config)
     else:
-        seed = {"seed": resume.config.seed} if config.seed is None else {}
-        config = checked_resume(resume.config, config.model_copy(update=seed))
+        saved = resume.config
+        seed = {"seed": saved.seed} if config.seed is None else {}
+        config = checked_resume(saved, config.model_copy(update=seed))
     util = config.util_params
     display = ConsoleDisplay(config.algo_params.num_iterations)
     with ExitStack() as held:

@@ -14,9 +14,9 @@ from pathlib import Path
 from rlkit.config.files import changed_config, load_config
 from rlkit.config.settings import UtilParams
 from rlkit.launchers.runs import Run
-from rlkit.reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan
+from rlkit.reproduction.plan import MACHINE_FILE, Places, Plan
 from rlkit.reproduction.results import Session, read_result, read_sessions
-from rlkit.runs.folder import STATUS_FILE, TASKS_FILE, VARIANT_FILE
+from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE, TASKS_FILE, VARIANT_FILE, VERSIONS_FILE
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, replacing, write_json
 from rlkit.util.machine import cpu_model, versions
@@ -25,7 +25,7 @@ NETWORKS = ("context_encoder.pth", "policy.pth")  # what acting and adapting tak
 MAX_PROGRESS_BYTES = 300_000
 MAX_WEIGHTS_BYTES = 1_000_000
 WEIGHTS_FOLDER = "weights"
-SESSIONS_FILE, VERSIONS_FILE = "sessions.json", "versions.json"
+SESSIONS_FILE = "sessions.json"
 
 
 def collect(plan: Plan, places: Places, cpu_minutes: float | None = None) -> bool:

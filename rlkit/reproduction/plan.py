@@ -17,7 +17,7 @@ from rlkit.reproduction.experiments import Arm, Experiment, owner
 from rlkit.runs.folder import VARIANT_FILE
 from rlkit.util.errors import UserError
 
-PROGRESS_FILE, MACHINE_FILE = "progress.csv", "machine.json"  # of kept results, beside variant.json
+MACHINE_FILE = "machine.json"  # of kept results, beside progress.csv and variant.json
 MAY_DIFFER = (*MAY_CHANGE_ON_RESUME, "algo_params.num_itrs_per_eval")  # between runs of one experiment
 CHANGES_RESULTS = "util_params.precision"  # alone among the settings of how a run is carried out
 STEP_SECONDS, STEP_ROWS, STEP_WIDTH = 0.083, 16 * 256, 300  # a gradient step on two CPU cores: docs/performance.md

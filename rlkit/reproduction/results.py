@@ -17,8 +17,8 @@ import numpy as np
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.reproduction.experiments import Arm, Experiment
-from rlkit.reproduction.plan import MACHINE_FILE, PROGRESS_FILE, Places, Plan, plan_run, seeds_beside
-from rlkit.runs.folder import VARIANT_FILE
+from rlkit.reproduction.plan import MACHINE_FILE, Places, Plan, plan_run, seeds_beside
+from rlkit.runs.folder import PROGRESS_FILE, VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
 from rlkit.viz.stats import FloatArray, average, bootstrap_band, clean_curve, final_value

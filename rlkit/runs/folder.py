@@ -254,6 +254,16 @@ def results_folder(config: Config) -> Path:
     return user_path(DOCKER_LOG_DIR if util.docker else util.base_log_dir)
 
 
+def env_folder(config: Config) -> Path:
+    """Where the runs of a config's task family are."""
+    return results_folder(config) / config.env_name.replace(":", ".")
+
+
+def is_folder_name(text: str) -> bool:
+    """Whether `text` names a folder within another, and no other place."""
+    return text not in ("", ".", "..") and Path(text).name == text
+
+
 def create_folder(config: Config, name: str | None) -> RunFolder:
     """Make the folder of a new run, `base_log_dir/[ENV]/[EXP]`; no folder with results is ever used twice.
 
@@ -265,7 +275,7 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
         UserError: `name` is taken or is no folder name, or the place cannot be written to.
     """
     util = config.util_params
-    parent = results_folder(config) / config.env_name.replace(":", ".")
+    parent = env_folder(config)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if util.debug and name is None:
@@ -282,7 +292,7 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
 
 def _create_named(parent: Path, name: str) -> Path:
     parts = name.split("/")
-    if len(parts) > 2 or any(part in ("", ".", "..") or Path(part).name != part for part in parts):
+    if len(parts) > 2 or not all(map(is_folder_name, parts)):
         raise UserError(f"--name {name}: should be the name of a folder, or GROUP/NAME")
     folder = parent / name
     if len(parts) > 1:

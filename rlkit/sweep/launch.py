@@ -42,6 +42,14 @@ class Row(NamedTuple):
     value: float
 
 
+def rows_with_value(progress: ProgressFile, metric: str) -> list[Row]:
+    """The iterations of a progress.csv, as far as it was read, that have a value."""
+    found = zip(progress.column("Epoch"), progress.column(metric), strict=True)
+    return [
+        Row(int(epoch) + 1, float(value)) for epoch, value in found if math.isfinite(epoch) and math.isfinite(value)
+    ]
+
+
 class Launch:
     """Takes a run on from where it is to its end.
 
@@ -92,11 +100,10 @@ class Launch:
     def rows(self) -> Iterator[Row]:
         """The iterations with a value that were not given yet."""
         self._progress.refresh()
-        found = zip(self._progress.column("Epoch"), self._progress.column(self._metric), strict=True)
-        for epoch, value in found:
-            if math.isfinite(epoch) and math.isfinite(value) and epoch + 1 > self._last_row:
-                self._last_row = int(epoch) + 1
-                yield Row(self._last_row, float(value))
+        for row in rows_with_value(self._progress, self._metric):
+            if row.iteration > self._last_row:
+                self._last_row = row.iteration
+                yield row
 
     def stop(self) -> None:
         """Ask the run to save itself and end."""

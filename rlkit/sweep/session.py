@@ -14,9 +14,9 @@ from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat
 from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.launchers.runs import Run
-from rlkit.runs.folder import PROGRESS_FILE, results_folder
+from rlkit.runs.folder import PROGRESS_FILE, env_folder
 from rlkit.runs.progress import ProgressFile
-from rlkit.sweep.launch import Outcome, Row, State
+from rlkit.sweep.launch import Outcome, Row, State, rows_with_value
 from rlkit.sweep.points import Point, Settings, known_points, make_point, run_of
 from rlkit.sweep.study import Study
 from rlkit.sweep.table import TableRow, read_table, write_table
@@ -81,7 +81,7 @@ class Session(Work):
                 Optuna is not there.
         """
         self.study, self.base = study, base
-        self.folder = results_folder(base).absolute() / base.env_name.replace(":", ".") / name
+        self.folder = env_folder(base).absolute() / name
         self.watch: Watch | None = None
         self._has_begun = False
         self._require_own_folder(resumes)
@@ -125,15 +125,8 @@ class Session(Work):
         """See `Work`."""
         for entry in self.entries:
             if entry.state in ("finished", "stopped"):
-                epochs, values = self._columns(entry)
-                yield (
-                    entry.run.name,
-                    [
-                        Row(int(epoch) + 1, float(value))
-                        for epoch, value in zip(epochs, values, strict=True)
-                        if math.isfinite(value) and epoch + 1 < entry.run.num_iterations
-                    ],
-                )
+                rows = rows_with_value(self._progress(entry), self.study.metric)
+                yield entry.run.name, [row for row in rows if row.iteration < entry.run.num_iterations]
 
     def starts(self, run: Run) -> None:
         """See `Work`."""
@@ -189,14 +182,14 @@ class Session(Work):
         if self.watch is not None:
             self.watch.changed(entry, is_row=False)
 
-    def _columns(self, entry: Entry) -> tuple[Any, Any]:
+    def _progress(self, entry: Entry) -> ProgressFile:
         progress = ProgressFile(entry.run.folder / PROGRESS_FILE, ("Epoch", self.study.metric))
         progress.refresh()
-        return progress.column("Epoch"), progress.column(self.study.metric)
+        return progress
 
     def _read_value(self, entry: Entry) -> None:
-        epochs, values = self._columns(entry)
-        entry.iteration, entry.value = len(epochs), final_value(values)
+        progress = self._progress(entry)
+        entry.iteration, entry.value = progress.num_rows, final_value(progress.column(self.study.metric))
 
     def _tell(self, number: int) -> None:
         """Tell the search what a point came to, once all its seeds have ended."""

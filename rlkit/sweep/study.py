@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
-from rlkit.config.files import debug_version, load_config
+from rlkit.config.files import debug_version, load_config, load_json
 from rlkit.config.rules import describe_fault, known_keys, nearest_key
 from rlkit.config.settings import Config, Section
 from rlkit.util.errors import UserError
@@ -140,15 +140,7 @@ def load_study(path: Path) -> tuple[Study, Config]:
     Raises:
         UserError: unreadable file, unknown key, wrong type or impossible value, of the study or of its config.
     """
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"cannot read study {path}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"cannot read study {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from None
-    study = make_study(tree, str(path))
+    study = make_study(load_json(path, "study"), str(path))
     beside = path.parent / user_path(study.base)
     config = load_config(beside if beside.exists() else study.base)
     if config.util_params.debug:

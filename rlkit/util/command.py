@@ -9,17 +9,10 @@ from typing import Any, NoReturn
 
 import click
 
-from rlkit.util.errors import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_WRONG_INPUT,
-    RunError,
-    UserError,
-    is_writable,
-    one_line,
-)
+from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError
 from rlkit.util.files import user_path
 from rlkit.util.terminal import Screen
+from rlkit.util.text import is_writable, one_line
 
 
 class UserPath(click.Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
@@ -47,25 +46,3 @@ class StopRequested(Exception):
         super().__init__(f"stopped by {received.name}")
         self.signal = received
         self.folder: Path | None = None
-
-
-def is_writable(text: str) -> bool:
-    """Whether `text` can be a file's name or content: JSON allows characters that neither can have."""
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
-
-
-def one_line(text: str) -> str:
-    """`text` with what is not printable escaped, line ends and broken characters included."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def nearest(name: str, choices: Sequence[str]) -> str:
-    """Tell which of `choices` are most like `name`, as the end of a message."""
-    if not choices:
-        return "there is nothing to choose from"
-    by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.4) or sorted(by_lower)[:3]
-    return "the nearest are " + ", ".join(f"'{by_lower[key]}'" for key in close)

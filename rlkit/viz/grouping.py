@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlkit.util.errors import UserError, nearest
+from rlkit.util.errors import UserError
+from rlkit.util.text import nearest
 from rlkit.viz.experiments import Experiment
 
 NOT_A_DIFFERENCE = ("seed", "study", "exp_name", "util_params.", "algo_params.num_iterations")

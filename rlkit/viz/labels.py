@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlkit.util.errors import UserError, nearest
+from rlkit.util.errors import UserError
+from rlkit.util.text import nearest
 
 X_DEFAULT = "Number of env steps total"
 Y_DEFAULT = "AverageReturn_all_test_tasks"
