@@ -148,7 +148,7 @@ def film_side_by_side(run: TrainedRun, task: int, seed: int, *, deterministic: b
         frames_per_second = env.metadata["render_fps"]
     length = max(map(len, shots.values()))
     frames = [  # one that is over shows its end
-        np.concatenate([taken[min(step, len(taken) - 1)] for _, taken in sorted(shots.items())], axis=1)
+        with_few_colours(np.concatenate([taken[min(step, len(taken) - 1)] for _, taken in sorted(shots.items())], 1))
         for step in range(length)
     ]
     stride = -(-length // MAX_FRAMES)
@@ -213,12 +213,18 @@ def gif_of(film: Path) -> Gif:
     width, height = meta["size"]
     frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
     stride = -(-len(frames) // MAX_FRAMES)
-    return Gif(encode_gif(frames[::stride], meta["fps"] / stride), width, height)
+    kept = [with_few_colours(frame) for frame in frames[::stride]]
+    return Gif(encode_gif(kept, meta["fps"] / stride), width, height)
 
 
-def encode_gif(frames: Sequence[Frame], frames_per_second: float) -> bytes:
+def with_few_colours(frame: Frame) -> Image.Image:
+    """`frame` with a palette, as a GIF has it."""
+    return Image.fromarray(frame).quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+
+
+def encode_gif(frames: Sequence[Image.Image], frames_per_second: float) -> bytes:
     """An animation that repeats for ever."""
-    first, *others = (Image.fromarray(frame).quantize(GIF_COLOURS, dither=Image.Dither.NONE) for frame in frames)
+    first, *others = frames
     buffer = io.BytesIO()
     duration = 1000 / frames_per_second
     first.save(buffer, format="GIF", save_all=True, append_images=others, loop=0, duration=duration)
