@@ -11,26 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import error_line, tiny_config
 from viz.synthetic import COLUMNS, make_run
 
 ROOT = Path(__file__).parent.parent
 TINY = {
-    "env_name": "point-robot",
-    "net_size": 8,
-    "encoder_size": 8,
-    "algo_params": {
-        "num_iterations": 2,
-        "num_initial_steps": 15,
-        "num_tasks_sample": 5,
-        "num_steps_prior": 12,
-        "num_extra_rl_steps_posterior": 10,
-        "num_train_steps_per_itr": 1,
-        "num_steps_per_eval": 20,
-        "max_path_length": 10,
-        "batch_size": 8,
-        "embedding_batch_size": 8,
-        "embedding_mini_batch_size": 8,
-    },
+    **tiny_config(
+        num_iterations=2,
+        num_initial_steps=15,
+        num_tasks_sample=5,
+        num_steps_prior=12,
+        num_extra_rl_steps_posterior=10,
+    ),
     "util_params": {"plots": False, "num_threads": 1},
 }
 VERSIONS = {"device": "cpu", "platform": "elsewhere", "git_commit": "abc", "torch": "2"}
@@ -119,14 +111,6 @@ def remade(project):
 def handed_out(work):
     """The runs of a piece of work, in their order."""
     return list(iter(work.next, None))
-
-
-def error_line(result):
-    assert result.exit_code == 2, result.output
-    lines = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in result.output
-    return lines[0]
 
 
 # ---- plans -------------------------------------------------------------------------------------------------

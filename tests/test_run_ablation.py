@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import tiny_config
 
 from rlkit.config.files import flat, load_config
 from rlkit.config.settings import AlgoParams
@@ -26,23 +27,7 @@ SWITCHES = {
     "kl": {"kl_reduction"},
     "evaluation": {"num_trajs_per_eval"},
 }
-TINY = {
-    "env_name": "point-robot",
-    "net_size": 8,
-    "encoder_size": 8,
-    "algo_params": {
-        "num_iterations": 1,
-        "num_initial_steps": 10,
-        "num_steps_prior": 10,
-        "num_extra_rl_steps_posterior": 0,
-        "num_train_steps_per_itr": 1,
-        "num_steps_per_eval": 20,
-        "max_path_length": 10,
-        "batch_size": 8,
-        "embedding_batch_size": 8,
-        "embedding_mini_batch_size": 8,
-    },
-}
+TINY = tiny_config()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Which folders are started over, which are never touched, and what stands in nobody's way."""
 
-import csv
 import errno
 import fcntl
 import json
@@ -16,6 +15,8 @@ from unittest.mock import Mock
 import pytest
 import torch
 from click.testing import CliRunner
+from runs import short
+from runs.short import command, resume, rows
 
 from launch_experiment import main
 from rlkit.runs.folder import RunFolder
@@ -23,42 +24,14 @@ from rlkit.runs.lock import RunLock
 from rlkit.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-SHORT = {
-    "algo_params.num_iterations": 2,
-    "algo_params.num_train_steps_per_itr": 3,
-    "algo_params.meta_batch": 2,
-    "algo_params.batch_size": 8,
-    "algo_params.num_initial_steps": 40,
-    "algo_params.num_evals": 1,
-    "algo_params.num_tasks_sample": 2,
-    "n_train_tasks": 4,
-    "n_eval_tasks": 2,
-    "net_size": 16,
-    "util_params.plots": False,
-}
-
-
-def command(tmp_path, name, changes):
-    every = {**SHORT, "util_params.base_log_dir": str(tmp_path), **changes}
-    words = [word for key, value in every.items() for word in ("--set", f"{key}={json.dumps(value)}")]
-    return [str(ROOT / "configs/point-robot.json"), "--cpu", "--seed", "5", "--name", name, *words]
 
 
 @pytest.fixture
 def start(tmp_path):
     def start(name="run", **changes):
-        return CliRunner().invoke(main, command(tmp_path, name, changes)), tmp_path / "point-robot" / name
+        return short.start(tmp_path, name, **changes)
 
     return start
-
-
-def resume(folder, *arguments):
-    return CliRunner().invoke(main, ["--resume", str(folder), *arguments])
-
-
-def rows(folder):
-    with (folder / "progress.csv").open() as file:
-        return [{k: v for k, v in row.items() if "(s)" not in k} for row in csv.DictReader(file)]
 
 
 def contents(folder):
@@ -210,7 +183,7 @@ def test_latest_is_looked_for_where_the_config_says(start, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("how", ["pipe", "hang-up"])
 def test_a_closed_pipe_or_terminal_does_not_end_training(tmp_path, how):
-    words = command(tmp_path, "run", {"algo_params.num_iterations": 8})
+    words = command(tmp_path, "run", **{"algo_params.num_iterations": 8})
     run = [sys.executable, str(ROOT / "launch_experiment.py"), *words]
     folder = tmp_path / "point-robot/run"
     process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -24,13 +24,16 @@ SHORT = {
 LONGER = ("--set", "algo_params.num_iterations=3")
 
 
-def start(base, name, **changes):
-    """Run in this process; the command's result, and the run's folder."""
+def command(base, name, **changes):
+    """The launcher's words for it."""
     every = {**SHORT, "util_params.base_log_dir": str(base), **changes}
     words = [word for key, value in every.items() for word in ("--set", f"{key}={json.dumps(value)}")]
-    config = str(ROOT / "configs/point-robot.json")
-    result = CliRunner().invoke(main, [config, "--cpu", "--seed", "5", "--name", name, *words])
-    return result, base / "point-robot" / name
+    return [str(ROOT / "configs/point-robot.json"), "--cpu", "--seed", "5", "--name", name, *words]
+
+
+def start(base, name, **changes):
+    """Run in this process; the command's result, and the run's folder."""
+    return CliRunner().invoke(main, command(base, name, **changes)), base / "point-robot" / name
 
 
 def resume(folder, *words):

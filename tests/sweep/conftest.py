@@ -6,25 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import tiny_config
 
 ROOT = Path(__file__).parents[2]
 TINY = {
-    "env_name": "point-robot",
-    "net_size": 8,
-    "encoder_size": 8,
-    "algo_params": {
-        "num_iterations": 3,
-        "num_initial_steps": 10,
-        "num_tasks_sample": 2,
-        "num_steps_prior": 10,
-        "num_extra_rl_steps_posterior": 0,
-        "num_train_steps_per_itr": 1,
-        "num_steps_per_eval": 20,
-        "max_path_length": 10,
-        "batch_size": 8,
-        "embedding_batch_size": 8,
-        "embedding_mini_batch_size": 8,
-    },
+    **tiny_config(num_iterations=3, num_tasks_sample=2),
     "util_params": {"plots": False, "num_threads": 1},
 }
 

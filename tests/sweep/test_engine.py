@@ -8,14 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import error_line
 
 KL = "algo_params.kl_lambda"
-
-
-def error_line(result):
-    assert result.exit_code == 2, result.output
-    (line,) = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    return line
 
 
 @pytest.mark.slow

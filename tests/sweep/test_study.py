@@ -4,19 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from commands import error_line
 
 from rlkit.config.files import load_config
 
 KL, LR = "algo_params.kl_lambda", "algo_params.policy_lr"
 GRID = {KL: {"grid": [0.1, 1.0]}}
-
-
-def error_line(result):
-    assert result.exit_code == 2, result.output
-    lines = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in result.output
-    return lines[0]
 
 
 @pytest.mark.parametrize(
