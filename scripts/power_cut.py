@@ -25,6 +25,21 @@ from torture import command, rows, run
 DISK_BYTES = 320 << 20
 LONGEST_PAUSE_S = 0.2  # between two copies
 NAME = "run"
+TIMED = """
+import os, runpy, statistics, sys, time
+flush, taken, began = os.fsync, [], time.perf_counter()
+def fsync(file):
+    start = time.perf_counter()
+    flush(file)
+    taken.append(time.perf_counter() - start)
+os.fsync = fsync
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    median, whole = 1e3 * statistics.median(taken), time.perf_counter() - began
+    print(f"{len(taken)} times fsync, median {median:.1f} ms, {sum(taken):.2f} of {whole:.1f} s")
+"""
 
 
 @click.command(cls=Command, help=__doc__)
@@ -36,7 +51,7 @@ def main(env: str, cuts: int, seed: int, mkfs: str) -> int:
     """Count the runs whose rows are all equal and whose weights are whole; exit code 1 unless every one is."""
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary)
-        run(command(env, base, "whole"))
+        click.echo(f"{env}, whole: {timed(command(env, base, 'whole'))}")
         expected = rows(base / env / "whole")
         rng = random.Random(seed)
         copies = copies_of_disk(env, base, rng, mkfs.split())
@@ -48,6 +63,12 @@ def main(env: str, cuts: int, seed: int, mkfs: str) -> int:
             click.echo(f"{env}, {copy.stem}: {left}: {outcome}")
     click.echo(f"{equal} of {cuts} equal to the run whose power nobody cut")
     return 0 if equal == cuts else 1
+
+
+def timed(words: Sequence[str]) -> str:
+    """Run the launcher to its end; returns how often it waited for the disk, and for how long."""
+    done = subprocess.run([words[0], "-c", TIMED, *words[1:]], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.splitlines()[-1]
 
 
 def copies_of_disk(env: str, base: Path, rng: random.Random, mkfs: Sequence[str]) -> list[Path]:
