@@ -56,9 +56,15 @@ def test_labels_are_short_and_tell_lines_apart(root):
 
 
 def test_a_setting_that_tells_lines_apart_is_their_label():
-    labels = {p.title: sorted(line.label for line in p.lines) for p in build_panels(drawn(RESULTS), CurveOptions())}
-    assert labels["cheetah-dir"] == ["context_sampling=trajectories", "context_sampling=transitions"]
-    assert {"quickstart", "context/off-policy"} <= set(labels["point-robot"])
+    def labels(root):
+        panels = build_panels(drawn(root), CurveOptions())
+        return {panel.title: sorted(line.label for line in panel.lines) for panel in panels}
+
+    one_key = labels(RESULTS / "cheetah-dir")["cheetah-dir"]
+    assert one_key == ["context_sampling=trajectories", "context_sampling=transitions"]
+    by_name = labels(RESULTS)
+    assert {"quickstart", "context/off-policy"} <= set(by_name["point-robot"])
+    assert by_name["cheetah-dir"] == ["cheetah-dir", "cheetah-dir-small", "cheetah-dir/trajectories"]
 
 
 def test_kept_agents_and_results_are_no_broken_experiments():
