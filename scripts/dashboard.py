@@ -17,7 +17,6 @@ INSTALL_HINT = "the dashboard needs its extra packages: pip install -e '.[dashbo
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0: any free one.")
 def main(folder: Path, host: str, port: int) -> None:
-    """Parse the command line and serve until interrupted."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     try:

@@ -1,4 +1,4 @@
-"""Draw learning curves of the experiments in PATHs (folders, searched below, or progress.csv files)."""
+"""Draw learning curves of the runs in PATHs (folders, searched below, or progress.csv files)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 from rlkit.viz.by_trajectory import X_TRAJECTORY
 from rlkit.viz.curves import CurveOptions
-from rlkit.viz.experiments import find_experiments
 from rlkit.viz.grouping import resolve_key
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, resolve_column
 from rlkit.viz.plotting import draw, parse_level, read_runs, write_reports
+from rlkit.viz.run_reader import find_runs
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -78,25 +78,24 @@ def main(
     report: bool,
     output: Path,
 ) -> None:
-    """Parse the command line; wrong input ends in one line and exit code 2."""
     if output.suffix.lower() not in FORMATS:
         raise UserError(f"--output: {output} should end in one of {', '.join(FORMATS)}")
     if report:
-        write_reports(find_experiments(paths), paths)
+        write_reports(find_runs(paths), paths)
         return
-    experiments = read_runs(paths)
-    columns = list(dict.fromkeys(name for experiment in experiments for name in experiment.progress.columns))
+    runs = read_runs(paths)
+    columns = list(dict.fromkeys(name for run in runs for name in run.progress.columns))
     options = CurveOptions(
         x=X_TRAJECTORY if by_trajectory else resolve_column(x, columns, "--x"),
         ys=[Y_DEFAULT] if by_trajectory else [resolve_column(y, columns, "--y") for y in ys],
-        group=[resolve_key(key, experiments) for key in group] or None,
+        group=[resolve_key(key, runs) for key in group] or None,
         statistic=statistic,
         smooth=smooth,
         reference=reference,
         levels=dict(map(parse_level, levels)),
         seeds=seeds,
     )
-    draw(experiments, options, output, csv_path)
+    draw(runs, options, output, csv_path)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from rlkit.sweep.table import TableRow, read_table, write_table
 from rlkit.sweep.work import Work
 from rlkit.util.errors import UserError
 from rlkit.util.files import read_json, write_json
-from rlkit.viz.experiments import STUDY_FILE
+from rlkit.viz.run_reader import STUDY_FILE
 from rlkit.viz.stats import final_value
 
 BASE_FILE, TABLE_FILE = "base.json", "study.csv"
@@ -108,7 +108,6 @@ class Session(Work):
         return self.study.num_points * self.study.seeds
 
     def next(self) -> Run | None:
-        """See `Work`."""
         if not self._has_begun:
             self._begin()
         while not self._waiting:
@@ -122,34 +121,28 @@ class Session(Work):
         return self._waiting.popleft().run
 
     def past(self) -> Iterable[tuple[str, list[Row]]]:
-        """See `Work`."""
         for entry in self.entries:
             if entry.state in ("finished", "stopped"):
                 rows = rows_with_value(self._progress(entry), self.study.metric)
                 yield entry.run.name, [row for row in rows if row.iteration < entry.run.num_iterations]
 
     def starts(self, run: Run) -> None:
-        """See `Work`."""
         self._change(run, "running")
 
     def began(self, run: Run, iterations: int) -> None:
-        """See `Work`."""
         self._entry(run).iteration = iterations
 
     def row(self, run: Run, row: Row) -> None:
-        """See `Work`."""
         entry = self._entry(run)
         entry.iteration, entry.value = row
         if self.watch is not None:
             self.watch.changed(entry, is_row=True)
 
     def lost(self, run: Run) -> None:
-        """See `Work`."""
         self._entry(run).message = f"was killed after iteration {self._entry(run).iteration} and taken on again"
         self._change(run, "running")
 
     def ended(self, run: Run, outcome: Outcome) -> None:
-        """See `Work`."""
         entry = self._entry(run)
         entry.message = " ".join(outcome.message.split()) or entry.message
         self._read_value(entry)

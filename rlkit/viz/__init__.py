@@ -1,1 +1,1 @@
-"""Reading experiments from disk and drawing them; needs numpy, and matplotlib or dash where they are used."""
+"""Reading runs from disk and drawing them; needs numpy, and matplotlib or dash where they are used."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rlkit.viz.curves import CurveOptions, Line
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import Group
 from rlkit.viz.labels import TRAJECTORY_PREFIX
+from rlkit.viz.run_reader import RunReader
 from rlkit.viz.stats import Curve, clean_curve, final_value, pool
 
 X_TRAJECTORY = "Trajectory"
@@ -25,9 +25,9 @@ def pool_by_trajectory(group: Group, y: str, options: CurveOptions) -> Line | No
     return Line(group.label, pooled, runs, group.detail)
 
 
-def trajectory_curve(experiment: Experiment) -> Curve:
+def trajectory_curve(run: RunReader) -> Curve:
     """One run's final return by trajectory number, from 1; empty where the run has no such columns."""
-    count = sum(column.startswith(TRAJECTORY_PREFIX) for column in experiment.progress.columns)
+    count = sum(column.startswith(TRAJECTORY_PREFIX) for column in run.progress.columns)
     numbers = np.arange(1, count + 1)
-    returns = [final_value(experiment.progress.column(f"{TRAJECTORY_PREFIX}{number}")) for number in numbers]
+    returns = [final_value(run.progress.column(f"{TRAJECTORY_PREFIX}{number}")) for number in numbers]
     return clean_curve(numbers.astype(np.float64), np.array(returns))

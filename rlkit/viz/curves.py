@@ -1,4 +1,4 @@
-"""Learning curves: from experiments to pooled lines, and from those to a figure or a csv of the plotted numbers."""
+"""Learning curves: from runs to pooled lines, and from those to a figure or a csv of the plotted numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from rlkit.util.files import naming
 from rlkit.viz import style
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import Group, differing_keys, group_runs, short, show_value
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, axis_name
 from rlkit.viz.references import REFERENCES, WAYPOINT_LABEL, Reference
+from rlkit.viz.run_reader import RunReader
 from rlkit.viz.stats import MAX_POINTS, NUM_RESAMPLES, Curve, Pooled, clean_curve, pool
 
 if TYPE_CHECKING:
@@ -84,22 +84,22 @@ class Panel:
 
 
 def build_panels(
-    experiments: Sequence[Experiment], options: CurveOptions, pool_group: PoolGroup | None = None
+    runs: Sequence[RunReader], options: CurveOptions, pool_group: PoolGroup | None = None
 ) -> list[Panel]:
     """Pool the runs; returns of different task families do not compare, so each gets its own panels.
 
     Args:
-        experiments: refreshed.
+        runs: refreshed.
         options: what to draw.
         pool_group: `make_line`, or one that remembers.
 
     Returns:
         Panels by column first, then by task family and `split`; groups without a single point are left out.
     """
-    members: dict[tuple[str, ...], list[Experiment]] = {}
-    for experiment in experiments:
-        values = (show_value(experiment.config.get(key)) for key in options.split)
-        members.setdefault((experiment.env_name, *values), []).append(experiment)
+    members: dict[tuple[str, ...], list[RunReader]] = {}
+    for run in runs:
+        values = (show_value(run.config.get(key)) for key in options.split)
+        members.setdefault((run.env_name, *values), []).append(run)
     panels = []
     for y in options.ys:
         for identity in sorted(members):
@@ -111,7 +111,7 @@ def build_panels(
     return panels
 
 
-def _lines(members: Sequence[Experiment], y: str, options: CurveOptions, pool_group: PoolGroup) -> list[Line]:
+def _lines(members: Sequence[RunReader], y: str, options: CurveOptions, pool_group: PoolGroup) -> list[Line]:
     if options.group is None:
         keys = [key for key in differing_keys(members) if key not in options.split]
     else:
@@ -130,9 +130,9 @@ def make_line(group: Group, y: str, options: CurveOptions) -> Line | None:
     return Line(group.label, pooled, runs, group.detail)
 
 
-def run_curve(experiment: Experiment, x: str, y: str, smooth: int = 1) -> Curve:
+def run_curve(run: RunReader, x: str, y: str, smooth: int = 1) -> Curve:
     """One run's finite points."""
-    return clean_curve(experiment.progress.column(x), experiment.progress.column(y), smooth)
+    return clean_curve(run.progress.column(x), run.progress.column(y), smooth)
 
 
 def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
@@ -177,7 +177,6 @@ def _reference(panel: Panel, options: CurveOptions) -> Reference:
 
 
 def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
-    """Draw the lines of one panel, their bands and labels."""
     axes.set_title(panel.title)
     axes.set_ylabel(axis_name(panel.y))
     style.short_numbers(axes, "x")

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlkit.util.errors import UserError
 from rlkit.util.text import nearest
-from rlkit.viz.experiments import Experiment
+from rlkit.viz.run_reader import RunReader
 
 NOT_A_DIFFERENCE = ("seed", "study", "exp_name", "util_params.", "algo_params.num_iterations")
 """Keys, or beginnings of keys, that say where, how long and as which repetition a run ran, not what it is."""
@@ -32,14 +32,14 @@ class Group:
 
     label: str
     detail: str
-    members: list[Experiment]
+    members: list[RunReader]
 
 
-def differing_keys(experiments: Sequence[Experiment]) -> list[str]:
+def differing_keys(runs: Sequence[RunReader]) -> list[str]:
     """Config keys with more than one value among the runs that have them; seeds and machine settings aside."""
     values: dict[str, set[str]] = {}
-    for experiment in experiments:
-        for key, value in experiment.config.items():
+    for run in runs:
+        for key, value in run.config.items():
             values.setdefault(key, set()).add(show_value(value))
     return [
         key
@@ -48,13 +48,13 @@ def differing_keys(experiments: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:
+def resolve_key(name: str, runs: Sequence[RunReader]) -> str:
     """The full config key that `name` stands for; its last part is enough where that is unambiguous.
 
     Raises:
         UserError: no run has such a key, or several keys end in it.
     """
-    keys = sorted({key for experiment in experiments for key in experiment.config})
+    keys = sorted({key for run in runs for key in run.config})
     if name in keys:
         return name
     ending = [key for key in keys if key.endswith(f".{name}")]
@@ -65,30 +65,30 @@ def resolve_key(name: str, experiments: Sequence[Experiment]) -> str:
     raise UserError(f"no run has the config key '{name}'; {nearest(name, keys)}")
 
 
-def group_runs(experiments: Sequence[Experiment], keys: Sequence[str]) -> list[Group]:
+def group_runs(runs: Sequence[RunReader], keys: Sequence[str]) -> list[Group]:
     """Put runs together that agree in all `keys`, sorted by those values, numbers as numbers.
 
     With no keys all runs make one group. Runs without a config stand alone, under their folder's name, where there
     are keys to tell them apart.
     """
-    members: dict[tuple[str, ...], list[Experiment]] = {}
+    members: dict[tuple[str, ...], list[RunReader]] = {}
     order: dict[tuple[str, ...], tuple[Any, ...]] = {}
     identity: tuple[str, ...]
-    for experiment in experiments:
-        if keys and not experiment.config:
-            identity = (f"{experiment.name} ({NO_CONFIG})",)
+    for run in runs:
+        if keys and not run.config:
+            identity = (f"{run.name} ({NO_CONFIG})",)
             order[identity] = (2, identity)
         else:
-            identity = tuple(f"{key}={show_value(experiment.config.get(key))}" for key in keys)
-            order[identity] = (1, tuple(_sort_rank(experiment.config.get(key)) for key in keys))
-        members.setdefault(identity, []).append(experiment)
+            identity = tuple(f"{key}={show_value(run.config.get(key))}" for key in keys)
+            order[identity] = (1, tuple(_sort_rank(run.config.get(key)) for key in keys))
+        members.setdefault(identity, []).append(run)
     chosen = sorted(members, key=order.__getitem__)
     details = [_detail(one, keys, members[one]) for one in chosen]
     labels = short_labels(details, [members[one] for one in chosen], keys)
     return [Group(label, detail, members[one]) for label, detail, one in zip(labels, details, chosen, strict=True)]
 
 
-def _detail(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Experiment]) -> str:
+def _detail(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[RunReader]) -> str:
     if not keys:
         return " / ".join(sorted({member.env_name for member in members}))
     if len(identity) != len(keys) or not members[0].config:
@@ -98,7 +98,7 @@ def _detail(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[Ex
     return ", ".join(short(key, keys) + text[len(key) :] for key, text in zip(keys, identity, strict=True))
 
 
-def short_labels(details: Sequence[str], groups: Sequence[Sequence[Experiment]], keys: Sequence[str]) -> list[str]:
+def short_labels(details: Sequence[str], groups: Sequence[Sequence[RunReader]], keys: Sequence[str]) -> list[str]:
     """What to call groups beside one another, in MAX_LABEL characters each.
 
     The whole difference where that is short; or else a single setting that tells all of them apart, words before
@@ -114,7 +114,7 @@ def short_labels(details: Sequence[str], groups: Sequence[Sequence[Experiment]],
     return _distinct([_common_name(group) for group in groups])
 
 
-def _common_name(members: Sequence[Experiment]) -> str:
+def _common_name(members: Sequence[RunReader]) -> str:
     """What most of a group's runs are called, without what tells seeds apart."""
     names = [re.sub(SEED_SUFFIX, "", member.name) or member.name for member in members]
     return _fitting(Counter(names).most_common(1)[0][0], MAX_LABEL)

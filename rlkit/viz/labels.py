@@ -30,7 +30,6 @@ AXIS_NAMES = {
 
 
 def axis_name(column: str) -> str:
-    """The column's name for readers."""
     return AXIS_NAMES.get(column, column)
 
 

@@ -12,8 +12,8 @@ from rlkit.util.errors import UserError
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
-from rlkit.viz.experiments import Experiment, find_experiments
 from rlkit.viz.report import write_report
+from rlkit.viz.run_reader import RunReader, find_runs
 
 
 def parse_level(text: str) -> tuple[str, float]:
@@ -32,45 +32,45 @@ def parse_level(text: str) -> tuple[str, float]:
     return name, level
 
 
-def read_runs(paths: Sequence[Path]) -> list[Experiment]:
+def read_runs(paths: Sequence[Path]) -> list[RunReader]:
     """The runs that have rows; the others are named on stderr.
 
     Raises:
         UserError: there is none.
     """
-    experiments = find_experiments(paths)
-    for experiment in experiments:
-        experiment.refresh()
-        for problem in experiment.problems:
-            click.echo(f"note: {click.format_filename(experiment.path)}: {problem}", err=True)
-    with_rows = [experiment for experiment in experiments if experiment.progress.num_rows]
+    runs = find_runs(paths)
+    for run in runs:
+        run.refresh()
+        for problem in run.problems:
+            click.echo(f"note: {click.format_filename(run.path)}: {problem}", err=True)
+    with_rows = [run for run in runs if run.progress.num_rows]
     if not with_rows:
         raise UserError(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
     return with_rows
 
 
-def draw(experiments: Sequence[Experiment], options: CurveOptions, output: Path, csv_path: Path | None) -> None:
+def draw(runs: Sequence[RunReader], options: CurveOptions, output: Path, csv_path: Path | None) -> None:
     """Write the figure, and the numbers where asked to, and name the files."""
-    panels = build_panels(experiments, options, pool_by_trajectory if options.x == X_TRAJECTORY else None)
+    panels = build_panels(runs, options, pool_by_trajectory if options.x == X_TRAJECTORY else None)
     click.echo(style.save(draw_curves(panels, options), output))
     if csv_path is not None:
         write_csv(panels, csv_path)
         click.echo(csv_path)
 
 
-def write_reports(experiments: Sequence[Experiment], paths: Sequence[Path]) -> None:
-    """Draw the pictures of every experiment and name them.
+def write_reports(runs: Sequence[RunReader], paths: Sequence[Path]) -> None:
+    """Draw the pictures of every run and name them.
 
     Raises:
-        UserError: there are no experiments.
+        UserError: there are no runs.
     """
-    if not experiments:
+    if not runs:
         raise UserError(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
-    for experiment in experiments:
-        for problem in experiment.folder.unreadable_files():
-            click.echo(f"note: {click.format_filename(experiment.path)}: {problem}", err=True)
-        pictures = write_report(experiment.path)
+    for run in runs:
+        for problem in run.folder.unreadable_files():
+            click.echo(f"note: {click.format_filename(run.path)}: {problem}", err=True)
+        pictures = write_report(run.path)
         for picture in pictures:
             click.echo(click.format_filename(picture))
         if not pictures:
-            click.echo(f"note: {click.format_filename(experiment.path)}: nothing to draw yet", err=True)
+            click.echo(f"note: {click.format_filename(run.path)}: nothing to draw yet", err=True)

@@ -12,8 +12,8 @@ from rlkit.runs.evaluation import Evaluation
 from rlkit.runs.folder import RunFolder
 from rlkit.viz import panels, style
 from rlkit.viz.curves import run_curve
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.labels import TRAIN_RETURN, TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
+from rlkit.viz.run_reader import RunReader
 from rlkit.viz.task_parameter import Task, task_parameter
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     trajectories; each where the folder holds what it needs.
 
     Args:
-        exp_dir: experiment folder; any of its files may be missing or half written.
+        exp_dir: folder of the run; any of its files may be missing or half written.
         keep_present: draw only pictures that are not there yet.
 
     Returns:
@@ -43,16 +43,16 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     Raises:
         OSError: the pictures cannot be written.
     """
-    experiment = Experiment(exp_dir)
-    experiment.refresh()
+    run = RunReader(exp_dir)
+    run.refresh()
     folder = RunFolder(exp_dir)
     evaluation, tasks = folder.evaluation(), folder.tasks
     drawings: dict[str, Callable[[], Figure | None]] = {
-        "learning_curve": lambda: learning_curve(experiment),
-        "adaptation": lambda: adaptation(experiment, evaluation),
-        "return_by_task": lambda: return_by_task(experiment, evaluation, tasks),
-        "losses": lambda: columns_over_steps(experiment, LOSS_COLUMNS, "losses and predictions"),
-        "belief": lambda: belief(experiment, evaluation, tasks),
+        "learning_curve": lambda: learning_curve(run),
+        "adaptation": lambda: adaptation(run, evaluation),
+        "return_by_task": lambda: return_by_task(run, evaluation, tasks),
+        "losses": lambda: columns_over_steps(run, LOSS_COLUMNS, "losses and predictions"),
+        "belief": lambda: belief(run, evaluation, tasks),
         "trajectories": lambda: trajectories(evaluation, tasks, folder.rewarded_radius),
     }
     written = []
@@ -65,15 +65,15 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     return written
 
 
-def learning_curve(experiment: Experiment) -> Figure | None:
+def learning_curve(run: RunReader) -> Figure | None:
     """Return on unseen and on training tasks against environment steps; None without rows."""
     curves = [
-        (run_curve(experiment, X_DEFAULT, column), label)
+        (run_curve(run, X_DEFAULT, column), label)
         for column, label in ((Y_DEFAULT, "unseen tasks"), (TRAIN_RETURN, "training tasks"))
     ]
     if not any(len(curve.x) for curve, _ in curves):
         return None
-    figure, axes = _single(experiment, 5.6, "learning curve")
+    figure, axes = _single(run, 5.6, "learning curve")
     ends = []
     for index, (curve, label) in enumerate(curves):
         if len(curve.x):
@@ -88,20 +88,20 @@ def learning_curve(experiment: Experiment) -> Figure | None:
     return figure
 
 
-def adaptation(experiment: Experiment, evaluation: Evaluation | None) -> Figure | None:
+def adaptation(run: RunReader, evaluation: Evaluation | None) -> Figure | None:
     """Return by trajectory number; from progress.csv, without spread, where there is no evaluation.npz."""
     if evaluation is None:
-        evaluation = _evaluation_of_last_row(experiment)
+        evaluation = _evaluation_of_last_row(run)
     if evaluation is None:
         return None
-    figure, axes = _single(experiment, 4.8, "adaptation to unseen tasks")
-    panels.draw_adaptation(axes, evaluation, _num_prior(experiment))
+    figure, axes = _single(run, 4.8, "adaptation to unseen tasks")
+    panels.draw_adaptation(axes, evaluation, _num_prior(run))
     axes.title.set_position((0.0, 1.0))
     return figure
 
 
-def _evaluation_of_last_row(experiment: Experiment) -> Evaluation | None:
-    progress = experiment.progress
+def _evaluation_of_last_row(run: RunReader) -> Evaluation | None:
+    progress = run.progress
     names = [name for name in progress.columns if name.startswith(TRAJECTORY_PREFIX)]
     if not names or progress.num_rows == 0:
         return None
@@ -109,37 +109,37 @@ def _evaluation_of_last_row(experiment: Experiment) -> Evaluation | None:
     return Evaluation(np.zeros(1, dtype=np.int64), returns) if np.isfinite(returns).any() else None
 
 
-def _num_prior(experiment: Experiment) -> int | None:
-    number = experiment.config.get("algo_params.num_exp_traj_eval")
+def _num_prior(run: RunReader) -> int | None:
+    number = run.config.get("algo_params.num_exp_traj_eval")
     return number if isinstance(number, int) else None
 
 
-def return_by_task(experiment: Experiment, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
+def return_by_task(run: RunReader, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
     """Return before and after adaptation against the tasks' parameter; None without an evaluation."""
     if evaluation is None or not np.isfinite(evaluation.returns).any():
         return None
-    figure, axes = _single(experiment, 4.8, "return by task")
+    figure, axes = _single(run, 4.8, "return by task")
     panels.draw_return_by_task(axes, evaluation, tasks)
     return figure
 
 
-def columns_over_steps(experiment: Experiment, columns: Sequence[str], title: str) -> Figure | None:
+def columns_over_steps(run: RunReader, columns: Sequence[str], title: str) -> Figure | None:
     """A grid with one panel per column that has numbers; None if none has."""
-    curves = {column: run_curve(experiment, X_DEFAULT, column) for column in columns}
+    curves = {column: run_curve(run, X_DEFAULT, column) for column in columns}
     curves = {column: curve for column, curve in curves.items() if len(curve.x)}
     if not curves:
         return None
     figure, grid = _grid(len(curves))
     for axes, (column, curve) in zip(grid, curves.items(), strict=False):
-        _draw_column(axes, experiment, column, curve.x, curve.y)
-    figure.suptitle(f"{_name(experiment)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold")
+        _draw_column(axes, run, column, curve.x, curve.y)
+    figure.suptitle(f"{_name(run)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold")
     return figure
 
 
-def _draw_column(axes: Axes, experiment: Experiment, column: str, x: Any, y: Any) -> None:
+def _draw_column(axes: Axes, run: RunReader, column: str, x: Any, y: Any) -> None:
     axes.plot(x, y, color=style.COLORS[0], marker="o" if len(x) < 3 else None)
     if column.endswith(" Mean"):
-        spread = run_curve(experiment, X_DEFAULT, column.replace(" Mean", " Std"))
+        spread = run_curve(run, X_DEFAULT, column.replace(" Mean", " Std"))
         if len(spread.x) == len(x):
             axes.fill_between(x, y - spread.y, y + spread.y, color=style.COLORS[0], alpha=0.15, linewidth=0)
     axes.set_title(axis_name(column), fontweight="normal", fontsize=9)
@@ -148,9 +148,9 @@ def _draw_column(axes: Axes, experiment: Experiment, column: str, x: Any, y: Any
     style.short_numbers(axes)
 
 
-def belief(experiment: Experiment, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
+def belief(run: RunReader, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
     """Belief columns over the steps, and the last posteriors' means; None without an information bottleneck."""
-    figure = columns_over_steps(experiment, BELIEF_COLUMNS, "belief over the task")
+    figure = columns_over_steps(run, BELIEF_COLUMNS, "belief over the task")
     has_posteriors = evaluation is not None and evaluation.z_mean is not None and evaluation.z_mean.size > 0
     if not has_posteriors or evaluation is None:
         return figure
@@ -215,13 +215,13 @@ def _limits(positions: Any, tasks: Sequence[Task], radius: float) -> tuple[float
     return float(every.min()) - margin, float(every.max()) + margin
 
 
-def _name(experiment: Experiment) -> str:
-    return f"{experiment.env_name} / {experiment.name}"
+def _name(run: RunReader) -> str:
+    return f"{run.env_name} / {run.name}"
 
 
-def _single(experiment: Experiment, width: float, title: str) -> tuple[Figure, Axes]:
+def _single(run: RunReader, width: float, title: str) -> tuple[Figure, Axes]:
     figure = style.new_figure(width, 3.4)
-    figure.suptitle(f"{_name(experiment)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold", wrap=True)
+    figure.suptitle(f"{_name(run)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold", wrap=True)
     return figure, figure.subplots()
 
 

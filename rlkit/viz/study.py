@@ -12,9 +12,9 @@ import numpy as np
 
 from rlkit.viz import style
 from rlkit.viz.curves import CurveOptions, Panel, draw_panel, make_line
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import Group
 from rlkit.viz.labels import axis_name
+from rlkit.viz.run_reader import RunReader
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def draw_study(
 
 
 def _line(best: Best, metric: str) -> Any:
-    runs = [Experiment(folder) for folder in best.folders]
+    runs = [RunReader(folder) for folder in best.folders]
     for run in runs:
         run.refresh()
     return make_line(Group(best.label, best.label, runs), metric, CurveOptions(ys=(metric,), statistic="iqm"))

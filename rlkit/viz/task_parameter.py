@@ -29,7 +29,6 @@ class TaskParameter:
 
     @property
     def is_plane(self) -> bool:
-        """Whether tasks are points in the plane."""
         return self.values.ndim == 2
 
     @property

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from runs.short import LONGER, ROOT, resume, start
 
 from rlkit.core.rl_algorithm import MetaRLAlgorithm
-from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import run_rows
-from rlkit.viz.experiments import find_experiments
 from rlkit.viz.plotting import write_reports
+from rlkit.viz.run_reader import find_runs
 
 FILES = (
     "variant.json", "tasks.json", "versions.json", "status.json", "progress.csv", "experience.journal", "debug.log",
@@ -117,10 +117,10 @@ def test_damage_is_found_or_changes_no_number(run, tmp_path, monkeypatch, name, 
         (folder / name).write_bytes(damaged)
         assert simulated(folder) in (None, report)
         if number % 40 == 0 and name in READ_BY_PLOT:
-            write_reports(find_experiments([folder]), [folder])
-        store = ExperimentStore(tmp_path)
+            write_reports(find_runs([folder]), [folder])
+        store = RunStore(tmp_path)
         store.scan()
-        json.dumps(run_rows(store, store.experiments(), "AverageReturn_all_test_tasks"), allow_nan=False)
+        json.dumps(run_rows(store, store.runs(), "AverageReturn_all_test_tasks"), allow_nan=False)
         before = contents(folder)
         found = restored(folder, monkeypatch)
         if found is None:

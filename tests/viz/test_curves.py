@@ -9,14 +9,14 @@ from viz.synthetic import X, Y, make_config, make_run
 from rlkit.viz import style
 from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
-from rlkit.viz.experiments import find_experiments
+from rlkit.viz.run_reader import find_runs
 
 
 def load(*paths):
-    experiments = find_experiments(paths)
-    for experiment in experiments:
-        experiment.refresh()
-    return experiments
+    runs = find_runs(paths)
+    for run in runs:
+        run.refresh()
+    return runs
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from rlkit.viz.dashboard.app import chosen_runs, create_app, draw_panels, messag
 from rlkit.viz.dashboard.figures import make_figure
 from rlkit.viz.dashboard.files import allowed_path, media_below
 from rlkit.viz.dashboard.selection import Selection, filter_choices, matching
-from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import age, config_diff, final_rows, run_rows
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "dashboard.py"
@@ -31,7 +31,7 @@ def store(tmp_path, monkeypatch):
         for seed in range(3):
             returns = np.arange(5.0) + seed + 100 * (kl == 1.0)
             make_run(tmp_path / "root" / f"kl{kl}_s{seed}", returns, make_config(seed=seed, kl_lambda=kl))
-    found = ExperimentStore(tmp_path / "root")
+    found = RunStore(tmp_path / "root")
     found.scan()
     return found
 
@@ -41,25 +41,25 @@ def test_store_sees_new_rows_new_runs_and_deleted_ones(store):
     assert store.scan() == version
     append_rows(store.root / "kl0.1_s0", [6000], [77.0])
     assert store.scan() > version
-    run = next(run for run in store.experiments() if run.name == "kl0.1_s0")
+    run = next(run for run in store.runs() if run.name == "kl0.1_s0")
     assert store.last_value(run, Y) == 77.0
     make_run(store.root / "later", [1.0])
     assert store.scan() > version + 1
-    assert len(store.experiments()) == 7
+    assert len(store.runs()) == 7
     for file in (store.root / "later").iterdir():
         file.unlink()
     (store.root / "later").rmdir()
     store.scan()
-    assert len(store.experiments()) == 6
+    assert len(store.runs()) == 6
 
 
 def test_lines_are_remembered_until_a_run_changes(store):
-    panels = draw_panels(store, store.experiments(), Selection())
-    again = draw_panels(store, store.experiments(), Selection())
+    panels = draw_panels(store, store.runs(), Selection())
+    again = draw_panels(store, store.runs(), Selection())
     assert panels[0].lines[0] is again[0].lines[0]
     append_rows(store.root / "kl0.1_s0", [6000], [77.0])
     store.scan()
-    changed = draw_panels(store, store.experiments(), Selection())
+    changed = draw_panels(store, store.runs(), Selection())
     assert changed[0].lines[0] is not panels[0].lines[0]
     assert changed[0].lines[1] is panels[0].lines[1]
 
@@ -67,12 +67,12 @@ def test_lines_are_remembered_until_a_run_changes(store):
 def test_warming_reads_every_column(store):
     store.warm()
     store._warming.join()
-    assert set(store.experiments()[0].progress._values) == set(store.columns())
+    assert set(store.runs()[0].progress._values) == set(store.columns())
 
 
 def test_figure_holds_the_pooled_numbers(store):
     selection = Selection(show=("band", "seeds"))
-    panels = draw_panels(store, store.experiments(), selection)
+    panels = draw_panels(store, store.runs(), selection)
     figure = make_figure(panels, X, 1, selection.show, "r")
     lines = {trace["name"]: trace for trace in figure["data"]}
     np.testing.assert_allclose(lines["kl_lambda=0.1"]["y"], np.arange(5) + 1)
@@ -88,7 +88,7 @@ def test_figure_holds_the_pooled_numbers(store):
 def test_figure_of_nothing_and_of_several_columns(store):
     assert make_figure([], X, 1, (), "r")["data"] == []
     selection = Selection(y=(Y, "QF Loss"), split=("seed",), show=("reference",))
-    figure = make_figure(draw_panels(store, store.experiments(), selection), X, 2, selection.show, "r")
+    figure = make_figure(draw_panels(store, store.runs(), selection), X, 2, selection.show, "r")
     axes = {trace["xaxis"] for trace in figure["data"]}
     assert len(axes) == 6
     assert all(0 <= figure["layout"][f"yaxis{a[1:]}"]["domain"][0] < 1 for a in axes)
@@ -99,15 +99,15 @@ def test_names_are_text_in_the_figure(store):
     make_run(store.root / "y", [1.0], make_config(note="b"))
     store.scan()
     selection = Selection(group=("note",))
-    figure = make_figure(draw_panels(store, store.experiments(), selection), X, 1, selection.show, "r")
+    figure = make_figure(draw_panels(store, store.runs(), selection), X, 1, selection.show, "r")
     assert "<img" not in json.dumps(figure)
 
 
 def test_many_runs_use_fewer_resamples(store, monkeypatch):
     seen = []
     monkeypatch.setattr(store, "line", lambda group, y, options: seen.append(options))
-    draw_panels(store, store.experiments(), Selection())
-    draw_panels(store, store.experiments() * 200, Selection(statistic="iqm"))
+    draw_panels(store, store.runs(), Selection())
+    draw_panels(store, store.runs() * 200, Selection(statistic="iqm"))
     assert seen[0].num_resamples == 1000
     assert seen[-1].num_resamples == 150
 
@@ -118,11 +118,11 @@ def test_hundreds_of_runs_stay_quick(tmp_path):
     for index in range(1, 300):
         shutil.copytree(first, tmp_path / f"r{index}")
         (tmp_path / f"r{index}" / "variant.json").write_text(json.dumps(make_config(kl_lambda=index % 20)))
-    store = ExperimentStore(tmp_path)
+    store = RunStore(tmp_path)
     start = time.process_time()
     store.scan()
     for selection in (Selection(), Selection(y=("QF Loss",)), Selection(statistic="iqm")):
-        make_figure(draw_panels(store, store.experiments(), selection), X, 1, selection.show, "r")
+        make_figure(draw_panels(store, store.runs(), selection), X, 1, selection.show, "r")
     assert time.process_time() - start < 3.0  # on a quiet machine a tenth of it
 
 
@@ -147,7 +147,7 @@ def test_nonsense_links_give_a_selection(query):
 
 
 def test_filters_are_or_within_and_and_across_keys(store):
-    runs = store.experiments()
+    runs = store.runs()
     names = [run.name for run in matching(runs, ["algo_params.kl_lambda=1", "seed=0", "seed=2"], "")]
     assert names == ["kl1.0_s0", "kl1.0_s2"]
     assert [run.name for run in matching(runs, [], "S1")] == ["kl0.1_s1", "kl1.0_s1"]
@@ -163,7 +163,7 @@ def test_ticked_runs_or_else_all_that_pass(store):
 
 
 def test_tables(store):
-    runs = store.experiments()
+    runs = store.runs()
     rows = run_rows(store, runs, Y)
     assert rows[0] | {"updated": 0, "age": ""} == {
         "name": "kl0.1_s0", "state": "finished", "updated": 0, "age": "", "iteration": 5,
@@ -188,13 +188,13 @@ def test_ages():
 
 def test_messages(store, tmp_path):
     (tmp_path / "empty").mkdir()
-    empty = ExperimentStore(tmp_path / "empty")
+    empty = RunStore(tmp_path / "empty")
     empty.scan()
     assert "No experiments" in message(empty, [], [])
     assert "filter" in message(store, [], [])
     (store.root / "kl0.1_s0" / "variant.json").unlink()
     store.scan()
-    assert "kl0.1_s0: no variant.json" in message(store, store.experiments(), draw_panels(store, [], Selection()))
+    assert "kl0.1_s0: no variant.json" in message(store, store.runs(), draw_panels(store, [], Selection()))
 
 
 OUTSIDE = [
@@ -225,7 +225,7 @@ def served(tmp_path):
     make_run(root / "run", [1.0])
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     (root / "linked").symlink_to(tmp_path)
-    app = create_app(ExperimentStore(root), hosts=("localhost",))
+    app = create_app(RunStore(root), hosts=("localhost",))
     return root, app.server.test_client()
 
 

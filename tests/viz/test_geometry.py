@@ -8,8 +8,8 @@ import pytest
 from viz.synthetic import make_config, make_run
 
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves
-from rlkit.viz.experiments import find_experiments
 from rlkit.viz.grouping import MAX_LABEL
+from rlkit.viz.run_reader import find_runs
 from rlkit.viz.style import styled
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -36,10 +36,10 @@ def root(request):
 
 
 def drawn(root):
-    experiments = find_experiments([root])
-    for experiment in experiments:
-        experiment.refresh()
-    return [experiment for experiment in experiments if experiment.progress.num_rows]
+    runs = find_runs([root])
+    for run in runs:
+        run.refresh()
+    return [run for run in runs if run.progress.num_rows]
 
 
 def overlap(one, other):
@@ -68,10 +68,10 @@ def test_a_setting_that_tells_lines_apart_is_their_label():
 
 
 def test_kept_agents_and_results_are_no_broken_experiments():
-    for experiment in find_experiments([RESULTS]):
-        experiment.refresh()
-        assert experiment.problems == []
-        assert experiment.status.state == "kept"
+    for run in find_runs([RESULTS]):
+        run.refresh()
+        assert run.problems == []
+        assert run.status.state == "kept"
 
 
 def test_panels_and_labels_of_a_figure_keep_apart(root):

@@ -13,10 +13,10 @@ from viz.synthetic import add_evaluation, make_config, make_run
 from rlkit.runs.folder import RunFolder
 from rlkit.util.text import printable
 from rlkit.viz.dashboard.files import media_below
-from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import run_rows
-from rlkit.viz.experiments import find_experiments
 from rlkit.viz.plotting import write_reports
+from rlkit.viz.run_reader import find_runs
 from rlkit.viz.task_parameter import task_parameter
 
 
@@ -36,9 +36,9 @@ def within_seconds(work):
 
 
 def rows_of(folder):
-    store = ExperimentStore(folder)
+    store = RunStore(folder)
     store.scan()
-    return run_rows(store, store.experiments(), "AverageReturn_all_test_tasks")
+    return run_rows(store, store.runs(), "AverageReturn_all_test_tasks")
 
 
 @pytest.mark.parametrize("name", ["progress.csv", "variant.json", "status.json", "tasks.json", "evaluation.npz"])
@@ -113,7 +113,7 @@ def test_an_evaluation_of_another_form_is_one_line(run, make):
 def _report(run):
     import click
 
-    return click.command()(lambda: write_reports(find_experiments([run]), [run]))
+    return click.command()(lambda: write_reports(find_runs([run]), [run]))
 
 
 def test_every_truncation_of_an_evaluation_is_read_or_left(run):
@@ -179,7 +179,7 @@ def test_a_config_nested_too_deeply_is_one_line(run):
 def test_columns_and_keys_of_tasks_are_spelled_out_on_one_line(run):
     text = (run / "progress.csv").read_text()
     (run / "progress.csv").write_text(text.replace("QF Loss", "\x1b[31m" + "x" * 10_000, 1))
-    columns = find_experiments([run])[0]
+    columns = find_runs([run])[0]
     columns.refresh()
     assert all(name.isprintable() and len(name) < 1000 for name in columns.progress.columns)
     assert task_parameter([{"\udcff\n": 1.0}]).label.isprintable()

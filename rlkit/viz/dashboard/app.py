@@ -14,11 +14,11 @@ from rlkit.viz.dashboard.access import restrict_access
 from rlkit.viz.dashboard.figures import make_figure
 from rlkit.viz.dashboard.files import VIDEOS, add_file_route, media_below
 from rlkit.viz.dashboard.selection import MAX_SMOOTH, Selection, filter_choices, matching
-from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import config_diff, final_rows, run_rows
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import differing_keys
 from rlkit.viz.labels import Y_DEFAULT
+from rlkit.viz.run_reader import RunReader
 
 MAX_POINTS, MAX_POINTS_OF_MANY = 200, 120  # of a pooled line
 MANY_RUNS = 300
@@ -42,7 +42,7 @@ SHOW_LINK = """(query) => {
 }"""
 
 
-def create_app(store: ExperimentStore, hosts: Sequence[str] = ()) -> dash.Dash:
+def create_app(store: RunStore, hosts: Sequence[str] = ()) -> dash.Dash:
     """The dashboard of a folder.
 
     Args:
@@ -69,13 +69,13 @@ def create_app(store: ExperimentStore, hosts: Sequence[str] = ()) -> dash.Dash:
     return app
 
 
-def _keep_page_current(app: dash.Dash, store: ExperimentStore) -> None:
+def _keep_page_current(app: dash.Dash, store: RunStore) -> None:
     """Build the page from its link; look for news on disk and offer what is new in the menus."""
 
     @app.callback(Output("page", "children"), Input("url", "search"))
     def show_page(search: str | None) -> Any:
         version = store.scan()
-        runs = store.experiments()
+        runs = store.runs()
         return layout.page(
             Selection.from_query(search or ""), version, store.columns(), _config_keys(runs), filter_choices(runs)
         )
@@ -92,14 +92,14 @@ def _keep_page_current(app: dash.Dash, store: ExperimentStore) -> None:
         prevent_initial_call=True,
     )
     def offer_choices(_: int, *values: Any) -> Any:
-        runs = store.experiments()
+        runs = store.runs()
         offered = layout.choices(
             _selection([*values, None]), store.columns(), _config_keys(runs), filter_choices(runs)
         )
         return [offered[menu] for menu in MENUS]
 
 
-def _list_runs(app: dash.Dash, store: ExperimentStore) -> None:
+def _list_runs(app: dash.Dash, store: RunStore) -> None:
     """The table of all runs that pass the filter."""
 
     @app.callback(
@@ -111,11 +111,11 @@ def _list_runs(app: dash.Dash, store: ExperimentStore) -> None:
         Input("y", "value"),
     )
     def list_runs(_: int, filters: list[str] | None, search: str | None, y: list[str] | None) -> Any:
-        listed = matching(store.experiments(), filters or [], search or "")
-        return run_rows(store, listed, (y or [Y_DEFAULT])[0]), f"{len(listed)} of {len(store.experiments())} runs."
+        listed = matching(store.runs(), filters or [], search or "")
+        return run_rows(store, listed, (y or [Y_DEFAULT])[0]), f"{len(listed)} of {len(store.runs())} runs."
 
 
-def _draw_curves(app: dash.Dash, store: ExperimentStore) -> None:
+def _draw_curves(app: dash.Dash, store: RunStore) -> None:
     """The figure, its final numbers, what is amiss, and the link; from every control and the ticked runs."""
 
     @app.callback(
@@ -148,7 +148,7 @@ def _draw_curves(app: dash.Dash, store: ExperimentStore) -> None:
     )
 
 
-def _compare_runs(app: dash.Dash, store: ExperimentStore) -> None:
+def _compare_runs(app: dash.Dash, store: RunStore) -> None:
     """Config differences and pictures of the ticked runs, made when their tab is opened."""
 
     @app.callback(
@@ -169,20 +169,20 @@ def _compare_runs(app: dash.Dash, store: ExperimentStore) -> None:
         return no_update, no_update
 
 
-def chosen_runs(store: ExperimentStore, selection: Selection) -> list[Experiment]:
+def chosen_runs(store: RunStore, selection: Selection) -> list[RunReader]:
     """The ticked runs, or where none is ticked all that pass the filter."""
-    listed = matching(store.experiments(), selection.filter, selection.search)
+    listed = matching(store.runs(), selection.filter, selection.search)
     ticked = set(selection.runs)
     return [run for run in listed if run.name in ticked] or listed
 
 
-def prepare(store: ExperimentStore) -> None:
+def prepare(store: RunStore) -> None:
     """Read the folder and pool what the first page shows, while the browser is still loading the page's code."""
     store.scan()
-    draw_panels(store, store.experiments(), Selection())
+    draw_panels(store, store.runs(), Selection())
 
 
-def draw_panels(store: ExperimentStore, chosen: Sequence[Experiment], selection: Selection) -> list[Panel]:
+def draw_panels(store: RunStore, chosen: Sequence[RunReader], selection: Selection) -> list[Panel]:
     """The pooled curves of a selection; with many runs from fewer resamples, so that the page stays quick."""
     max_points = MAX_POINTS if len(chosen) <= MANY_RUNS else MAX_POINTS_OF_MANY
     per_resample = max(1, len(chosen) * len(selection.y) * max_points)
@@ -199,9 +199,9 @@ def draw_panels(store: ExperimentStore, chosen: Sequence[Experiment], selection:
     return build_panels([run for run in chosen if run.progress.num_rows], options, store.line)
 
 
-def message(store: ExperimentStore, chosen: Sequence[Experiment], panels: Sequence[Panel]) -> str:
+def message(store: RunStore, chosen: Sequence[RunReader], panels: Sequence[Panel]) -> str:
     """What the curves do not show, in a line; "" if there is nothing to say."""
-    if not store.experiments():
+    if not store.runs():
         return f"No experiments in {store.root} yet: this page shows them as they come."
     if not chosen:
         return "No run passes the filter."
@@ -242,13 +242,13 @@ def _ticked_names(ticked: Any) -> tuple[str, ...]:
     return tuple(row["name"] for row in ticked or ())
 
 
-def _config_keys(runs: Sequence[Experiment]) -> list[str]:
+def _config_keys(runs: Sequence[RunReader]) -> list[str]:
     """All config keys, those that differ first."""
     every = (key for run in runs for key in run.config)
     return list(dict.fromkeys([*differing_keys(runs), "seed", *every]))
 
 
-def _media(store: ExperimentStore, runs: Sequence[Experiment]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+def _media(store: RunStore, runs: Sequence[RunReader]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
     return [
         (run.name, [(name, url, name.lower().endswith(VIDEOS)) for name, url in media_below(run.path, store.root)])
         for run in runs[:MAX_RUNS_WITH_MEDIA]

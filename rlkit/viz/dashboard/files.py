@@ -1,4 +1,4 @@
-"""Pictures, videos and tables of experiments, served as they are; nothing else, and nothing outside the folder."""
+"""Pictures, videos and tables of runs, served as they are; nothing else, and nothing outside the folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 VIDEOS = (".mp4", ".webm")
 SERVED = (*PICTURES, *VIDEOS, ".pdf", ".csv")
 MAX_FILES_LISTED = 60
-MAX_DEPTH = 2  # of folders within an experiment
+MAX_DEPTH = 2  # of folders within a run's
 URL_PREFIX = "/files/"
 
 
@@ -50,7 +50,7 @@ def allowed_path(root: Path, relative: str) -> Path | None:
 
 
 def media_below(folder: Path, root: Path) -> list[tuple[str, str]]:
-    """(name within the folder, url) of an experiment's pictures and videos."""
+    """(name within the folder, url) of a run's pictures and videos."""
     return [
         (printable(path.relative_to(folder).as_posix()), URL_PREFIX + quote(os.fsencode(path.relative_to(root))))
         for path in sorted(_media(folder))

@@ -106,7 +106,6 @@ def page(
 
 
 def options(values: Sequence[str], labels: dict[str, str] | None = None) -> Options:
-    """A control's choices."""
     return [{"label": (labels or {}).get(value, value), "value": value} for value in values]
 
 

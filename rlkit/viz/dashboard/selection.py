@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, urlencode
 
-from rlkit.viz.experiments import Experiment
 from rlkit.viz.grouping import show_value
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
+from rlkit.viz.run_reader import RunReader
 from rlkit.viz.stats import STATISTICS
 
 SHOWABLE = ("band", "seeds", "reference")
@@ -81,7 +81,7 @@ class Selection:
         )
 
 
-def matching(experiments: Iterable[Experiment], filters: Sequence[str], search: str) -> list[Experiment]:
+def matching(runs: Iterable[RunReader], filters: Sequence[str], search: str) -> list[RunReader]:
     """The runs whose name contains `search` and whose config has, for each key, one of the values filtered by."""
     wanted: dict[str, set[str]] = {}
     for text in filters:
@@ -90,15 +90,15 @@ def matching(experiments: Iterable[Experiment], filters: Sequence[str], search: 
     needle = search.lower()
     return [
         run
-        for run in experiments
+        for run in runs
         if needle in run.name.lower() and all(_value(run, key) in values for key, values in wanted.items())
     ]
 
 
-def filter_choices(experiments: Sequence[Experiment], max_values: int = 50) -> list[str]:
+def filter_choices(runs: Sequence[RunReader], max_values: int = 50) -> list[str]:
     """Every "key=value" that some runs have and others have not; keys with very many values are left out."""
-    seen: dict[str, set[str]] = {STATUS_KEY: {run.status.state for run in experiments}}
-    for run in experiments:
+    seen: dict[str, set[str]] = {STATUS_KEY: {run.status.state for run in runs}}
+    for run in runs:
         for key, value in run.config.items():
             seen.setdefault(key, set()).add(show_value(value))
     varied = {key: values for key, values in seen.items() if 1 < len(values) <= max_values}
@@ -112,5 +112,5 @@ def _natural(text: str) -> tuple[int, float, str]:
         return (1, 0.0, text)
 
 
-def _value(run: Experiment, key: str) -> str:
+def _value(run: RunReader, key: str) -> str:
     return run.status.state if key == STATUS_KEY else show_value(run.config.get(key))

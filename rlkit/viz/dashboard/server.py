@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 from rlkit.util.errors import UserError
 from rlkit.viz.dashboard.access import is_loopback
 from rlkit.viz.dashboard.app import create_app, prepare
-from rlkit.viz.dashboard.store import ExperimentStore
+from rlkit.viz.dashboard.store import RunStore
 
 
 def serve(folder: Path, host: str, port: int) -> None:
@@ -23,7 +23,7 @@ def serve(folder: Path, host: str, port: int) -> None:
         UserError: the address cannot be listened on.
     """
     local = is_loopback(host)
-    store = ExperimentStore(folder)
+    store = RunStore(folder)
     app = create_app(store, hosts=("localhost",) if local else ())
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line per request
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

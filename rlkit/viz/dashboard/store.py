@@ -8,17 +8,17 @@ from collections import OrderedDict
 from pathlib import Path
 
 from rlkit.viz.curves import CurveOptions, Line, make_line
-from rlkit.viz.experiments import Experiment, walk_experiments
 from rlkit.viz.grouping import Group
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
+from rlkit.viz.run_reader import RunReader, walk_runs
 
 MIN_SCAN_INTERVAL_S = 1.0  # several open pages ask more often than that
 MAX_LINES_KEPT = 2000
 WARMING_PAUSE_S = 0.005  # between files, so that requests come first
 
 
-class ExperimentStore:
-    """The experiments below one folder.
+class RunStore:
+    """The runs below one folder.
 
     Attributes:
         root: the folder; nothing outside it is ever read or served.
@@ -28,37 +28,37 @@ class ExperimentStore:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.version = 0
-        self._by_name: dict[str, Experiment] = {}
+        self._by_name: dict[str, RunReader] = {}
         self._lines: OrderedDict[tuple[object, ...], Line | None] = OrderedDict()
         self._lock = threading.RLock()
         self._scanned = -MIN_SCAN_INTERVAL_S
         self._warming: threading.Thread | None = None
 
     def scan(self) -> int:
-        """Look for new, changed and deleted experiments; returns the version."""
+        """Look for new, changed and deleted runs; returns the version."""
         with self._lock:
             if time.monotonic() - self._scanned < MIN_SCAN_INTERVAL_S:
                 return self.version
             before = self._by_name
             self._by_name = {}
-            for folder in walk_experiments(self.root):
+            for folder in walk_runs(self.root):
                 name = folder.relative_to(self.root).as_posix()
                 name = self.root.name if name == "." else name
                 known = before.get(name)
-                self._by_name[name] = known or Experiment(folder, name, eager=(X_DEFAULT, Y_DEFAULT))
-            changed = [experiment.refresh() for experiment in self._by_name.values()]
+                self._by_name[name] = known or RunReader(folder, name, eager=(X_DEFAULT, Y_DEFAULT))
+            changed = [run.refresh() for run in self._by_name.values()]
             self.version += any(changed) or before.keys() != self._by_name.keys()
             self._scanned = time.monotonic()
             return self.version
 
-    def experiments(self) -> list[Experiment]:
-        """All experiments, by name."""
+    def runs(self) -> list[RunReader]:
+        """All runs, by name."""
         with self._lock:
             return list(self._by_name.values())
 
     def columns(self) -> list[str]:
         """Every column of any progress.csv, in the order of the files."""
-        return list(dict.fromkeys(name for run in self.experiments() for name in run.progress.columns))
+        return list(dict.fromkeys(name for run in self.runs() for name in run.progress.columns))
 
     def line(self, group: Group, y: str, options: CurveOptions) -> Line | None:
         """As `make_line`, remembered while the group's runs do not change."""
@@ -74,10 +74,10 @@ class ExperimentStore:
                 self._lines.popitem(last=False)
             return line
 
-    def last_value(self, experiment: Experiment, column: str) -> float:
+    def last_value(self, run: RunReader, column: str) -> float:
         """The last finite value of a column, nan if there is none."""
         with self._lock:
-            values = experiment.progress.column(column)
+            values = run.progress.column(column)
             values = values[values == values]
             return float(values[-1]) if len(values) else float("nan")
 
@@ -89,7 +89,7 @@ class ExperimentStore:
                 self._warming.start()
 
     def _read_everything(self) -> None:
-        for experiment in self.experiments():
+        for run in self.runs():
             with self._lock:
-                experiment.progress.load(experiment.progress.columns)
+                run.progress.load(run.progress.columns)
             time.sleep(WARMING_PAUSE_S)

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rlkit.viz.curves import Panel
-from rlkit.viz.dashboard.store import ExperimentStore
-from rlkit.viz.experiments import Experiment
+from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.grouping import show_value
 from rlkit.viz.labels import axis_name
+from rlkit.viz.run_reader import RunReader
 
 MAX_RUNS_IN_DIFF = 10
 ABSENT = "-"
 Row = dict[str, Any]
 
 
-def run_rows(store: ExperimentStore, experiments: Sequence[Experiment], y: str) -> list[Row]:
-    """One row per experiment: what it is, how it fares and when it was last heard of."""
+def run_rows(store: RunStore, runs: Sequence[RunReader], y: str) -> list[Row]:
+    """One row per run: what it is, how it fares and when it was last heard of."""
     now = time.time()
     return [
         {
@@ -33,7 +33,7 @@ def run_rows(store: ExperimentStore, experiments: Sequence[Experiment], y: str) 
             "last": rounded(store.last_value(run, y)),
             "problem": "; ".join(run.problems),
         }
-        for run in experiments
+        for run in runs
     ]
 
 
@@ -78,9 +78,8 @@ class ConfigDiff(NamedTuple):
     by_family: list[list[str]]
 
 
-def config_diff(experiments: Sequence[Experiment]) -> ConfigDiff:
-    """Settings in which runs differ."""
-    shown = list(experiments)[:MAX_RUNS_IN_DIFF]
+def config_diff(runs: Sequence[RunReader]) -> ConfigDiff:
+    shown = list(runs)[:MAX_RUNS_IN_DIFF]
     families = list(dict.fromkeys(run.env_name for run in shown))
     rows, by_family = [], []
     for key in dict.fromkeys(key for run in shown for key in run.config):

@@ -1,4 +1,4 @@
-"""Experiment folders: finding them, and reading config, status and progress so that nothing half written hurts."""
+"""Run folders: finding them, and reading config, status and progress so that nothing half written hurts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rlkit.util.text import printable
 
 STUDY_FILE, STUDY = "study.json", "study"  # beside a study's runs; by what they are filtered and grouped
 MARKERS = (PROGRESS_FILE, VARIANT_FILE)
-"""A folder that holds one of these is an experiment."""
+"""A folder that holds one of these is a run's."""
 MAX_NUMBER = 1e300  # larger ones, infinity and nan are shown, not computed with
 SILENT_AFTER_S = 1800.0  # a run that says it is running but has written nothing for so long is shown as silent
 STATES = ("running", "silent", "finished", "failed", "interrupted", "kept", "unknown")
@@ -27,8 +27,8 @@ Config = dict[str, Any]
 """Settings by dotted key; lists as JSON text, so that every value can be compared and printed."""
 
 
-class Experiment:
-    """One experiment folder; call `refresh` before reading and whenever news are wanted."""
+class RunReader:
+    """One run's folder; call `refresh` before reading and whenever news are wanted."""
 
     def __init__(self, path: Path, name: str | None = None, eager: Sequence[str] = ()) -> None:
         """A folder, what to call it, and the columns that will surely be asked for."""
@@ -109,16 +109,16 @@ class Experiment:
         return Status(state, iteration, updated)
 
 
-def find_experiments(paths: Iterable[Path]) -> list[Experiment]:
-    """Every experiment at or below `paths`, each once, in the order of the paths and then by name.
+def find_runs(paths: Iterable[Path]) -> list[RunReader]:
+    """Every run at or below `paths`, each once, in the order of the paths and then by name.
 
     Raises:
         UserError: a path does not exist or is a file that is no progress.csv.
     """
-    found: dict[Path, Experiment] = {}
+    found: dict[Path, RunReader] = {}
     for path in paths:
         for folder, name in _folders_below(path):
-            found.setdefault(folder.resolve(), Experiment(folder, name))
+            found.setdefault(folder.resolve(), RunReader(folder, name))
     return list(found.values())
 
 
@@ -131,14 +131,14 @@ def _folders_below(path: Path) -> Iterator[tuple[Path, str]]:
         path = path.parent
         yield path, path.resolve().name
         return
-    for folder in walk_experiments(path):
+    for folder in walk_runs(path):
         relative = folder.relative_to(path).as_posix()
         yield folder, path.resolve().name if relative == "." else relative
 
 
-def walk_experiments(root: Path) -> Iterator[Path]:
-    """Experiment folders at or below `root`, sorted; links and hidden folders are not followed, nor is anything
-    looked for inside an experiment.
+def walk_runs(root: Path) -> Iterator[Path]:
+    """Run folders at or below `root`, sorted; links and hidden folders are not followed, nor is anything
+    looked for inside a run.
     """
     for folder, subfolders, files in os.walk(root):
         if any(marker in files for marker in MARKERS):

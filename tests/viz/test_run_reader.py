@@ -7,14 +7,14 @@ import pytest
 from viz.synthetic import make_config, make_run
 
 from rlkit.util.errors import UserError
-from rlkit.viz.experiments import SILENT_AFTER_S, Experiment, find_experiments, flatten
 from rlkit.viz.grouping import differing_keys, group_runs, resolve_key
+from rlkit.viz.run_reader import SILENT_AFTER_S, RunReader, find_runs, flatten
 
 
 def loaded(folder):
-    experiment = Experiment(folder)
-    experiment.refresh()
-    return experiment
+    run = RunReader(folder)
+    run.refresh()
+    return run
 
 
 def runs(tmp_path, **configs):
@@ -27,8 +27,8 @@ def test_finds_folders_files_and_each_only_once(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / ".hidden").mkdir()
     make_run(tmp_path / ".hidden" / "z", [1])
-    found = find_experiments([tmp_path, tmp_path / "a" / "x", tmp_path / "a" / "x" / "progress.csv"])
-    assert [experiment.name for experiment in found] == ["a/x", "b c/ü;'$&<y>"]
+    found = find_runs([tmp_path, tmp_path / "a" / "x", tmp_path / "a" / "x" / "progress.csv"])
+    assert [run.name for run in found] == ["a/x", "b c/ü;'$&<y>"]
 
 
 def test_links_are_not_followed(tmp_path):
@@ -36,15 +36,15 @@ def test_links_are_not_followed(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
     (tmp_path / "root" / "circle").symlink_to(tmp_path / "root")
-    assert find_experiments([tmp_path / "root"]) == []
+    assert find_runs([tmp_path / "root"]) == []
 
 
 def test_wrong_paths_are_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere: no such"):
-        find_experiments([tmp_path / "nowhere"])
+        find_runs([tmp_path / "nowhere"])
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(UserError, match=r"notes\.txt: not an experiment"):
-        find_experiments([tmp_path / "notes.txt"])
+        find_runs([tmp_path / "notes.txt"])
 
 
 def test_config_is_flattened_with_dots():
@@ -61,22 +61,22 @@ def test_missing_or_broken_variant(tmp_path, variant):
     if variant is not None:
         data = variant if isinstance(variant, bytes) else variant.encode()
         (folder / "variant.json").write_bytes(data)
-    experiment = loaded(folder)
-    assert experiment.config == {}
-    assert experiment.env_name == "cheetah-dir"
-    assert any("variant.json" in problem for problem in experiment.problems)
-    assert experiment.progress.column("AverageReturn") == [1.0]
+    run = loaded(folder)
+    assert run.config == {}
+    assert run.env_name == "cheetah-dir"
+    assert any("variant.json" in problem for problem in run.problems)
+    assert run.progress.column("AverageReturn") == [1.0]
 
 
 def test_status(tmp_path):
     folder = make_run(tmp_path, [1, 2, 3], state="running")
-    experiment = loaded(folder)
-    assert (experiment.status.state, experiment.status.iteration) == ("running", 3)
+    run = loaded(folder)
+    assert (run.status.state, run.status.iteration) == ("running", 3)
     now = time.time()
     (folder / "status.json").write_text(json.dumps({"state": "finished", "iteration": 9, "updated": now}))
-    assert experiment.refresh()
-    assert (experiment.status.state, experiment.status.iteration, experiment.status.updated) == ("finished", 9, now)
-    assert not experiment.refresh()
+    assert run.refresh()
+    assert (run.status.state, run.status.iteration, run.status.updated) == ("finished", 9, now)
+    assert not run.refresh()
 
 
 @pytest.mark.parametrize("text", ["{", '{"state": ["x"], "updated": "soon", "iteration": true}', '{"state": "odd"}'])
@@ -93,7 +93,7 @@ def test_kept_results_are_as_far_as_their_rows(tmp_path):
     folder = make_run(tmp_path / "kept", [1.0, 2.0, 3.0])
     (folder / "status.json").unlink()
     (folder / "machine.json").write_text("[]")
-    kept = Experiment(folder)
+    kept = RunReader(folder)
     kept.refresh()
     assert (kept.status.state, kept.status.iteration) == ("kept", 3)
 
@@ -105,12 +105,12 @@ def test_a_run_without_news_is_silent(tmp_path):
 
 def test_deleted_folder_is_reported_not_raised(tmp_path):
     folder = make_run(tmp_path / "run", [1])
-    experiment = loaded(folder)
+    run = loaded(folder)
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
-    assert experiment.refresh()
-    assert experiment.problems
+    assert run.refresh()
+    assert run.problems
 
 
 def test_what_differs_ignores_seeds_and_machines(tmp_path):
@@ -171,7 +171,7 @@ def test_the_runs_of_a_study_can_be_told_from_others(tmp_path):
         make_run(tmp_path / "cheetah-vel" / name, [1.0], make_config())
     for name in ("one", "two"):
         (tmp_path / "cheetah-vel" / name / "study.json").write_text("{}")
-    runs = find_experiments([tmp_path])
+    runs = find_runs([tmp_path])
     for run in runs:
         run.refresh()
     assert {"study=one", "study=two"} <= set(filter_choices(runs))
