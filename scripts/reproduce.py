@@ -20,15 +20,14 @@ from rich.table import Column, Table
 from rlkit.launchers.runs import ROOT, Run, share_of_cpus, thread_settings
 from rlkit.reproduction.collect import collect, gpu_name, note_session
 from rlkit.reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
-from rlkit.reproduction.figures import draw_figures
-from rlkit.reproduction.page import LIST_HEAD, list_rows, render
-from rlkit.reproduction.plan import Places, Plan, plan_of, plan_run, plans, seeds_beside
-from rlkit.reproduction.results import read_all, read_result
+from rlkit.reproduction.listing import LIST_HEAD, list_rows
+from rlkit.reproduction.plan import Folders, Plan, plan_of, plans
+from rlkit.reproduction.remake import remake
+from rlkit.reproduction.results import read_result
 from rlkit.sweep.engine import Means, execute
 from rlkit.sweep.work import RunList
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import EXIT_FAILED, UserError
-from rlkit.util.files import replacing
 
 OUTPUT, RESULTS, PAGE = Path("output"), ROOT / "results", ROOT / "docs" / "results.md"
 PRINTED_WIDTH = 160  # where there is no terminal
@@ -73,29 +72,28 @@ def main(
     jobs: int,
     output: Path,
 ) -> int:
-    """Do what is asked for; returns the exit code."""
-    places = Places(output, RESULTS, PAGE)
+    folders = Folders(output, RESULTS, PAGE)
     experiments = choose(names, device)
     if only_list:
-        show(EXPERIMENTS if not names else experiments, seeds, places)
+        show(EXPERIMENTS if not names else experiments, seeds, folders)
         return 0
     if cpu_minutes is not None and len(collected) != 1:
         raise UserError("--cpu-minutes: should come with one --collect")
     failed = []
-    for plan in [plan_of(folder, experiments if names else EXPERIMENTS, places) for folder in collected]:
-        is_new = collect(plan, places, cpu_minutes)
+    for plan in [plan_of(folder, experiments if names else EXPERIMENTS, folders) for folder in collected]:
+        is_new = collect(plan, folders, cpu_minutes)
         click.echo(f"{plan.run.folder}: {'kept' if is_new else 'kept already'} in {plan.results}")
     if budget_minutes != 0 and not collected:
         deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
-        failed = run_missing(experiments, seeds, device, jobs, deadline, places)
-    remake(places)
+        failed = run_missing(experiments, seeds, device, jobs, deadline, folders)
+    remake(EXPERIMENTS, folders)
     return EXIT_FAILED if failed else 0
 
 
-def show(experiments: Sequence[Experiment], seeds: int | None, places: Places) -> None:
+def show(experiments: Sequence[Experiment], seeds: int | None, folders: Folders) -> None:
     """Print a row per arm."""
     table = Table(*(Column(heading, overflow="fold") for heading in LIST_HEAD))
-    for row in list_rows(experiments, seeds, places):
+    for row in list_rows(experiments, seeds, folders):
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(table)
 
@@ -114,14 +112,14 @@ def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
     return [find_experiment(name) for name in dict.fromkeys(names)]
 
 
-def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int, places: Places) -> list[Plan]:
+def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int, folders: Folders) -> list[Plan]:
     """The runs that have no results yet.
 
     Raises:
         UserError: a run of another config is in the way, or a file of results is damaged.
     """
     wanted = []
-    for plan in plans(experiments, seeds, places, tuple(thread_settings(jobs))):
+    for plan in plans(experiments, seeds, folders, tuple(thread_settings(jobs))):
         if read_result(plan) is not None:
             continue
         if plan.has_run and (differences := plan.differences(plan.run.folder)):
@@ -131,7 +129,7 @@ def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int,
 
 
 def run_missing(
-    experiments: Sequence[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, places: Places
+    experiments: Sequence[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, folders: Folders
 ) -> list[Run]:
     """Run what has no results yet, until the deadline; returns the runs that failed.
 
@@ -139,7 +137,7 @@ def run_missing(
         UserError: there is no such device, or a run is in the way.
         KeyboardInterrupt: interrupted; the runs can be resumed.
     """
-    wanted = wanted_runs(experiments, seeds, jobs, places)
+    wanted = wanted_runs(experiments, seeds, jobs, folders)
     if device == "cpu":
         for plan in wanted:
             if plan.experiment.device == "gpu":
@@ -149,25 +147,6 @@ def run_missing(
     work = RunList([plan.run for plan in wanted], partial(note_session, device=device))
     execute(work, Means(options, jobs, share_of_cpus(jobs), deadline=deadline))
     return work.failed
-
-
-def remake(places: Places) -> None:
-    """Keep the results of finished runs, then write figures and page.
-
-    Raises:
-        UserError: a file of a run, of results/ or the notes is damaged.
-    """
-    for experiment in EXPERIMENTS:
-        for arm in experiment.arms:
-            for seed in seeds_beside(plan_run(experiment, arm, 0, places).run.folder):
-                plan = plan_run(experiment, arm, seed, places)
-                if collect(plan, places):
-                    click.echo(f"{plan.run.name}: kept in {plan.results}")
-    results = read_all(EXPERIMENTS, places)
-    draw_figures(results, places)
-    with replacing(places.page) as file:
-        file.write(render(results, places).encode())
-    click.echo(places.page)
 
 
 if __name__ == "__main__":

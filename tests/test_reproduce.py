@@ -32,21 +32,21 @@ class Project:
     """Two tiny experiments in folders of their own: `alone`, and `arms`, which shares the runs of `alone`."""
 
     def __init__(self, script, folder):
-        from rlkit.reproduction.plan import Places
+        from rlkit.reproduction.plan import Folders
 
         self.script, self.folder = script, folder
-        self.places = Places(folder / "output", folder / "results", folder / "docs/results.md")
+        self.folders = Folders(folder / "output", folder / "results", folder / "docs/results.md")
         self.experiments = script.EXPERIMENTS
 
     def __call__(self, *arguments):
-        return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.places.output)])
+        return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.folders.output)])
 
     def plan(self, name="alone", label="", seed=0):
         from rlkit.reproduction.plan import plan_run
 
         experiment = next(experiment for experiment in self.experiments if experiment.name == name)
         arm = next(arm for arm in experiment.arms if arm.label == label)
-        return plan_run(experiment, arm, seed, self.places)
+        return plan_run(experiment, arm, seed, self.folders)
 
     def finish(self, *, returns=(-9, -8, -7, -6, -5, -4), columns=COLUMNS, state="finished", **which):
         """Leave the folder of a run whose column `Test Return Trajectory n` and times count the rows."""
@@ -105,7 +105,7 @@ def project(monkeypatch, tmp_path):
 def remade(project):
     result = project("--budget-minutes", "0")
     assert result.exit_code == 0, result.output
-    return project.places.page.read_text()
+    return project.folders.page.read_text()
 
 
 def handed_out(work):
@@ -126,9 +126,9 @@ def test_length_counts_whole_episodes(project):
 
 
 def test_runs_are_named_by_experiment_arm_and_seed(project):
-    assert project.plan(seed=1).run.folder == project.places.output / "point-robot/reproduce.alone-s1"
+    assert project.plan(seed=1).run.folder == project.folders.output / "point-robot/reproduce.alone-s1"
     assert project.plan("arms", "other").run.folder.name == "reproduce.arms.other-s0"
-    assert project.plan("arms", "other", 1).results == project.places.results / "arms/other-s1"
+    assert project.plan("arms", "other", 1).results == project.folders.results / "arms/other-s1"
     assert project.plan("arms", "same", 1) == project.plan(seed=1)
 
 
@@ -137,7 +137,7 @@ def test_commands_start_and_resume(project):
     command = plan.run.command(["--cpu"])
     assert command[2:8] == [str(plan.run.config), "--seed", "0", "--name", "reproduce.alone-s0", "--cpu"]
     assert "algo_params.num_iterations=2" in command
-    assert f'util_params.base_log_dir="{project.places.output}"' in command
+    assert f'util_params.base_log_dir="{project.folders.output}"' in command
     project.finish(state="interrupted")
     resumed = plan.run.command(["--cpu"])[2:]
     assert resumed == ["--resume", str(plan.run.folder), "--cpu", "--set", "algo_params.num_iterations=2"]
@@ -168,7 +168,7 @@ def test_the_page_tells_what_the_rows_say(project):
     assert "## Not run yet\n\nlarge." in page
     for figure in ("alone", "arms", "arms-by-trajectory"):
         assert f"(../results/figures/{figure}.png)" in page
-        assert (project.places.results / f"figures/{figure}.png").stat().st_size < 300_000
+        assert (project.folders.results / f"figures/{figure}.png").stat().st_size < 300_000
 
 
 def test_the_same_data_make_the_same_files(project):
@@ -176,12 +176,12 @@ def test_the_same_data_make_the_same_files(project):
 
     def files():
         remade(project)
-        paths = [project.places.page, *sorted(project.places.results.rglob("*.*"))]
+        paths = [project.folders.page, *sorted(project.folders.results.rglob("*.*"))]
         return {path: path.read_bytes() for path in paths if path.is_file()}
 
     first = files()
     assert files() == first
-    for path in (project.places.output / "point-robot").iterdir():
+    for path in (project.folders.output / "point-robot").iterdir():
         path.rename(project.folder / "gone")
     assert files() == first
 
@@ -189,7 +189,7 @@ def test_the_same_data_make_the_same_files(project):
 def test_unfinished_runs_are_not_kept(project):
     project.finish(returns=[-3], state="interrupted")
     assert "no finished run yet" in remade(project)
-    assert not (project.places.results / "alone").exists()
+    assert not (project.folders.results / "alone").exists()
 
 
 def test_a_missed_target_is_said(project):
@@ -303,7 +303,7 @@ def test_a_run_that_lies_anywhere_is_collected_by_its_config(project):
     assert f"{folder}: kept in {plan.results}" in " ".join(result.output.split())
     (session,) = json.loads((plan.results / "machine.json").read_text())
     assert session["cpu_minutes"] == 7
-    assert "| other | 6k | 1 | **-6.00** |" in project.places.page.read_text()
+    assert "| other | 6k | 1 | **-6.00** |" in project.folders.page.read_text()
     assert "kept already" in collected(project, "--collect", folder).output
 
 
@@ -314,7 +314,7 @@ def test_only_finished_runs_of_an_experiment_are_collected(project):
     (folder / "variant.json").write_text(json.dumps(config))
     line = error_line(collected(project, "--collect", folder))
     assert "mine is a run of no experiment; of alone it differs: net_size is 16, planned 8" in line
-    assert not (project.places.results / "alone").exists()
+    assert not (project.folders.results / "alone").exists()
 
 
 def test_a_domain_that_leads_has_its_row_and_panel(project, monkeypatch):
@@ -332,7 +332,7 @@ def test_a_domain_that_leads_has_its_row_and_panel(project, monkeypatch):
     (row,) = [line for line in page.splitlines() if line.startswith("| point-robot (`tiny`) | -6 or better: met |")]
     assert "| -6.00 | 0.1 min | 5.0 min | 6k | **-6.50** after 4k | -7 |" in row
     assert page.index("../results/figures/domains.png") < page.index("| domain | target")
-    assert (project.places.results / "figures/domains.png").stat().st_size < 300_000
+    assert (project.folders.results / "figures/domains.png").stat().st_size < 300_000
 
 
 def test_a_film_is_shown_where_there_is_one(project, monkeypatch):
@@ -342,14 +342,14 @@ def test_a_film_is_shown_where_there_is_one(project, monkeypatch):
     monkeypatch.setattr(project.script, "EXPERIMENTS", filmed)
     project.finish()
     assert ".gif" not in remade(project)
-    (project.places.results / "figures/alone.gif").write_bytes(b"GIF89a")
+    (project.folders.results / "figures/alone.gif").write_bytes(b"GIF89a")
     page = remade(project)
     assert "(../results/figures/alone.gif)" in page
     assert "sim_policy.py results/weights/alone --task 3 --gif results/figures/alone.gif" in page
 
 
 def test_what_was_tried_is_listed(project):
-    path = project.places.results / "tried.csv"
+    path = project.folders.results / "tried.csv"
     path.write_text('domain,settings,return\nant-dir,"width 128, 2 x 128 rows",192\n')
     page = remade(project)
     assert page.endswith("| ant-dir | width 128, 2 x 128 rows | 192 |\n")
@@ -390,7 +390,7 @@ def test_collected_runs_are_not_started_again(project, monkeypatch):
     for seed in range(2):
         project.finish(seed=seed)
     remade(project)
-    for path in (project.places.output / "point-robot").iterdir():
+    for path in (project.folders.output / "point-robot").iterdir():
         path.rename(project.folder / path.name)  # a fresh clone has no output
     assert project("--only", "alone").exit_code == 0
     assert started == []
@@ -427,7 +427,7 @@ def test_without_names_the_experiments_for_the_device_run(project, monkeypatch):
 )
 def test_wrong_input_is_one_line(project, arguments, part):
     assert part in error_line(project(*arguments))
-    assert not project.places.output.exists()
+    assert not project.folders.output.exists()
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_damaged_results_are_named_in_one_line(project, name, damage, part):
 )
 def test_notes_that_mean_nothing_are_said(project, notes, part):
     project.finish()
-    (project.places.results / "notes.md").write_text(notes)
+    (project.folders.results / "notes.md").write_text(notes)
     assert part in error_line(project("--budget-minutes", "0"))
 
 
@@ -475,7 +475,7 @@ def test_notes_are_filled_in(project):
     project.finish()
     text = """{{ r("alone", "Epoch") }} {{ r("arms/same", "trajectory 2") }} {{ r("alone", "env steps") }}
         {{ r("alone", "wall-clock") }} {{ r("arms/other") }}"""
-    (project.places.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
+    (project.folders.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
     page = remade(project)
     assert "## Where we differ, and why\n\n3.00 3.00 6k 0.1 min (no finished run yet)\n" in page
 
@@ -495,7 +495,7 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert 0 < first < 100_000
     assert f"stopped after {first} of 100000 iterations; can be resumed" in result.output
     assert plan.run.state == "interrupted"
-    assert "no finished run yet" in project.places.page.read_text()
+    assert "no finished run yet" in project.folders.page.read_text()
 
     def interrupt():
         while not plan.run.iterations > first:
@@ -520,7 +520,7 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert [session["from_iteration"] for session in sessions] == [0, first, second]
     assert (
         "no finished run yet"
-        not in project.places.page.read_text().split("## Every experiment")[1].split("`alone`")[1].split("\n")[0]
+        not in project.folders.page.read_text().split("## Every experiment")[1].split("`alone`")[1].split("\n")[0]
     )
 
 
@@ -536,8 +536,8 @@ def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
     monkeypatch.setattr(project.script, "EXPERIMENTS", (kept,))
     monkeypatch.setattr(experiments, "EXPERIMENTS", (kept,))
     assert project("--seeds", "2", "--jobs", "2").exit_code == 0
-    assert (project.places.results / "weights/alone.other/policy.pth").exists()
-    folder = project.places.results / "weights/alone"
+    assert (project.folders.results / "weights/alone.other/policy.pth").exists()
+    folder = project.folders.results / "weights/alone"
     files = ["context_encoder.pth", "policy.pth", "status.json", "tasks.json", "variant.json"]
     assert sorted(path.name for path in folder.iterdir()) == files
     assert (folder / "policy.pth").read_bytes() == (project.plan().run.folder / "policy.pth").read_bytes()

@@ -15,34 +15,34 @@ AGENTS = sorted(path.parent for path in RESULTS.glob("weights/*/policy.pth"))
 
 
 @pytest.fixture
-def places(monkeypatch):
+def folders(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from rlkit.reproduction.plan import Places
+    from rlkit.reproduction.plan import Folders
 
-    return Places(ROOT / "output", RESULTS, PAGE)
+    return Folders(ROOT / "output", RESULTS, PAGE)
 
 
 @pytest.fixture
-def experiments(places):
+def experiments(folders):
     from rlkit.reproduction.experiments import EXPERIMENTS
 
     return EXPERIMENTS
 
 
 @pytest.fixture
-def results(experiments, places):
+def results(experiments, folders):
     from rlkit.reproduction.results import read_all
 
-    return read_all(experiments, places)
+    return read_all(experiments, folders)
 
 
-def test_the_page_is_what_the_results_make_it(results, places):
+def test_the_page_is_what_the_results_make_it(results, folders):
     from rlkit.reproduction.page import render
 
-    assert PAGE.read_text() == render(results, places)
+    assert PAGE.read_text() == render(results, folders)
 
 
-def test_every_figure_is_there_and_has_its_two_sentences(results, places):
+def test_every_figure_is_there_and_has_its_two_sentences(results, folders):
     from rlkit.reproduction.figures import figure_names
     from rlkit.reproduction.page import read_notes
 
@@ -74,7 +74,7 @@ def test_files_are_small():
         assert path.stat().st_size <= 300_000, path
 
 
-def test_missed_targets_are_explained(results, places):
+def test_missed_targets_are_explained(results, folders):
     from rlkit.reproduction.page import DIFFERENCES, read_notes
 
     explained = read_notes(RESULTS / "notes.md", results).get(DIFFERENCES, "")
@@ -94,18 +94,18 @@ def test_kept_agents_load(monkeypatch, tmp_path, folder):
     assert result.exit_code == 0, result.output
 
 
-def test_arms_that_share_runs_share_their_config_and_length(experiments, places):
+def test_arms_that_share_runs_share_their_config_and_length(experiments, folders):
     from rlkit.reproduction.plan import plan_run
 
     for experiment in experiments:
         for arm in experiment.arms:
             if arm.runs_of:
                 own = arm.load(experiment.settings, 0)
-                shared = plan_run(experiment, arm, 0, places)
+                shared = plan_run(experiment, arm, 0, folders)
                 assert flat(own.model_dump()) == flat(shared.config.model_dump()), (experiment.name, arm.label)
 
 
-def test_the_table_of_experiments_is_sound(experiments, places):
+def test_the_table_of_experiments_is_sound(experiments, folders):
     from rlkit.reproduction.plan import plan_run
 
     names = [experiment.name for experiment in experiments]
@@ -117,14 +117,14 @@ def test_the_table_of_experiments_is_sound(experiments, places):
         assert set(experiment.order) <= set(labels)
         assert experiment.target is None or experiment.anchor
         for arm in experiment.arms:
-            assert plan_run(experiment, arm, 0, places).run.num_iterations > 1
+            assert plan_run(experiment, arm, 0, folders).run.num_iterations > 1
 
 
-def test_lengths_are_those_that_issue_and_reference_name(experiments, places):
+def test_lengths_are_those_that_issue_and_reference_name(experiments, folders):
     from rlkit.reproduction.plan import plan_run
 
     iterations = {
-        experiment.name: plan_run(experiment, experiment.arms[0], 0, places).run.num_iterations
+        experiment.name: plan_run(experiment, experiment.arms[0], 0, folders).run.num_iterations
         for experiment in experiments
     }
     expected = {"quickstart": 30, "point-robot": 20, "cheetah-dir": 50, "cheetah-vel": 110, "ant-dir": 400}

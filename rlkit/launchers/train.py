@@ -121,7 +121,6 @@ def _ends_here(folder: RunFolder, config: Config, display: ConsoleDisplay) -> bo
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a run kept a state to go on from."""
     from rlkit.runs.checkpoint import CheckpointStore
 
     return bool(CheckpointStore(folder, 1).numbers())
@@ -169,26 +168,26 @@ def _run(
         training=parts.training,
         experience=parts.experience,
     )
-    place = None if is_new else saver.restore(display.say)
+    position = None if is_new else saver.restore(display.say)
     done, wanted = algorithm.progress.iterations, config.algo_params.num_iterations
     if done > wanted:
         raise UserError(f"{folder} is complete: raise algo_params.num_iterations above {done} to go on")
     dump_paths = config.algo_params.dump_eval_paths
     num_prior = config.algo_params.num_exp_traj_eval
     draw = partial(evaluation_pictures, tasks=parts.tasks, num_prior=num_prior, radius=rewarded_radius(parts))
-    logger = RunLogger(folder, dump_eval_paths=dump_paths, draw=draw if util.plots else None, resume_at=place)
+    logger = RunLogger(folder, dump_eval_paths=dump_paths, draw=draw if util.plots else None, resume_at=position)
     with logger, display:
         progress = algorithm.progress
         display.go_on_from(progress.iterations, progress.train_steps, progress.env_steps)
         _announce(config, folder, progress.iterations, display)
-        if util.checkpoint_interval and place is None:
-            saver.begin(logger.place)
+        if util.checkpoint_interval and position is None:
+            saver.begin(logger.position)
         try:
             for result in algorithm.train():
                 logger.write(result)
                 save_weights(parts.trainer, folder)
                 if util.checkpoint_interval and result.number % util.checkpoint_interval == 0:
-                    saver.save(logger.place)
+                    saver.save(logger.position)
                 display.iteration_done(result.row)
                 if util.video_interval and result.epoch % util.video_interval == 0:
                     film_iteration(config, folder, result.epoch, logger, display)
@@ -197,7 +196,7 @@ def _run(
             logger.write_hyperparameters(flat(config.model_dump()))
         except StopRequested as stop:
             if util.checkpoint_interval:
-                saver.save(logger.place)
+                saver.save(logger.position)
             stop.folder = folder
             raise
         except NonFiniteError as error:

@@ -35,7 +35,6 @@ class Arm:
 
     @property
     def path(self) -> Path:
-        """The config's file."""
         return CONFIGS / f"{self.config}.json"
 
     def load(self, settings: Sequence[str] = (), seed: int | None = None) -> Config:

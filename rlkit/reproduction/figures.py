@@ -16,7 +16,7 @@ from envs import make_env
 from envs.point_robot import STEP_SIZE
 from rlkit.config.settings import Config
 from rlkit.reproduction.experiments import Experiment
-from rlkit.reproduction.plan import Places
+from rlkit.reproduction.plan import Folders
 from rlkit.reproduction.results import SECONDS, ArmResults, Results
 from rlkit.util.records import FloatArray
 from rlkit.viz import style
@@ -48,15 +48,15 @@ def leading_arms(results: Results) -> list[ArmResults]:
     return [arms[0] for arms in results.values() if arms[0].experiment.leads]
 
 
-def draw_figures(results: Results, places: Places) -> None:
+def draw_figures(results: Results, folders: Folders) -> None:
     """Draw the leading one, and those of every experiment that has results."""
-    folder = places.results / FOLDER
+    folder = folders.results / FOLDER
     if begun := [arm for arm in leading_arms(results) if arm.runs]:
         draw_leading(begun, folder / f"{LEADING}.png")
     for arms in results.values():
         experiment = arms[0].experiment
-        folders = [run.folder for arm in arms for run in arm.runs]
-        if not folders:
+        kept = [run.folder for arm in arms for run in arm.runs]
+        if not kept:
             continue
         config = arms[0].plan.config
         walks = config.env_name in POINT_ROBOTS
@@ -70,7 +70,7 @@ def draw_figures(results: Results, places: Places) -> None:
             levels=levels,
             seeds=len(arms) == 1,
         )
-        runs = read_runs(folders)
+        runs = read_runs(kept)
         for name, options in zip(figure_names(experiment), (curves, replace(curves, x=X_TRAJECTORY)), strict=False):
             draw(runs, options, folder / f"{name}.png", None)
 

@@ -13,10 +13,9 @@ from statistics import median
 import jinja2
 
 from rlkit.reproduction import results as formats
-from rlkit.reproduction.experiments import Arm, Experiment
 from rlkit.reproduction.figures import FOLDER, LEADING, figure_names, leading_arms
-from rlkit.reproduction.plan import Places, Plan, plan_run
-from rlkit.reproduction.results import ArmResults, Result, Results, pooled, read_result
+from rlkit.reproduction.plan import Folders
+from rlkit.reproduction.results import ArmResults, Result, Results, pooled
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT, axis_name
 from rlkit.viz.references import REFERENCES
@@ -34,29 +33,29 @@ PAPER_DOMAINS = (
 NO_RUN = "no finished run yet"
 
 
-def render(results: Results, places: Places) -> str:
+def render(results: Results, folders: Folders) -> str:
     """The page.
 
     Raises:
         UserError: the notes or the table of configs tried cannot be read, or the notes name what is not there.
     """
-    notes = read_notes(places.results / NOTES_FILE, results)
+    notes = read_notes(folders.results / NOTES_FILE, results)
     begun = [arms for arms in results.values() if any(arm.runs for arm in arms)]
     missing = [arms[0].experiment.name for arms in results.values() if arms not in begun]
     domains = leading_arms(results)
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(Path(__file__).with_name("page.md.j2").read_text(encoding="utf-8")).render(
         command=COMMAND,
-        link=os.path.relpath(places.results, places.page.parent),
+        link=os.path.relpath(folders.results, folders.page.parent),
         folder=FOLDER,
         notes=notes,
         domains=_domains(domains) if domains else "",
         leading=f"{FOLDER}/{LEADING}.png" if any(arm.runs for arm in domains) else "",
         overview=_overview(results),
-        sections=[_section(arms, notes, places) for arms in begun],
+        sections=[_section(arms, notes, folders) for arms in begun],
         free_headings=FREE_HEADINGS,
         missing=_wrapped(", ".join(missing)),
-        tried=_tried(places.results / TRIED_FILE),
+        tried=_tried(folders.results / TRIED_FILE),
     )
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
@@ -161,23 +160,23 @@ def _overview(results: Results) -> str:
     return _table(head, rows)
 
 
-def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], places: Places) -> dict[str, object]:
+def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], folders: Folders) -> dict[str, object]:
     """What ran, and for how long; the figures with what is said of them; the tables."""
     experiment = arms[0].experiment
     links = (f"[`{arm.plan.arm.config}.json`](../configs/{arm.plan.arm.config}.json)" for arm in arms)
     return {
         "title": experiment.title,
         "configs": _wrapped(f"{', '.join(links)}: {arms[0].plan.run.num_iterations} iterations."),
-        "film": _film(arms[0], places),
+        "film": _film(arms[0], folders),
         "figures": [(name, notes.get(name, "")) for name in figure_names(experiment)],
         "tables": "\n".join(_tables(arms)),
     }
 
 
-def _film(arm: ArmResults, places: Places) -> dict[str, object] | None:
+def _film(arm: ArmResults, folders: Folders) -> dict[str, object] | None:
     """Where the film of an adaptation is, and how to make it again."""
     name, task = arm.experiment.name, arm.experiment.filmed_task
-    if task is None or not (places.results / FOLDER / f"{name}.gif").exists():
+    if task is None or not (folders.results / FOLDER / f"{name}.gif").exists():
         return None
     files = f"results/weights/{name} --task {task} --gif results/{FOLDER}/{name}.gif"
     return {"name": name, "task": task, "command": f"scripts/sim_policy.py {files}"}
@@ -265,56 +264,5 @@ def _wrapped(text: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """In Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-LIST_HEAD = ("experiment", "config, in configs/", "env steps", "iterations", "target", "on", "seeds")
-
-
-def list_rows(experiments: Iterable[Experiment], seeds: int | None, places: Places) -> Iterator[tuple[str, ...]]:
-    """What reproduce.py --list shows, a row per arm below LIST_HEAD.
-
-    Raises:
-        UserError: a file of a run or of its results is damaged.
-    """
-    for experiment in experiments:
-        for arm in experiment.arms:
-            yield _list_row(experiment, arm, seeds or experiment.seeds, places)
-
-
-def _list_row(experiment: Experiment, arm: Arm, seeds: int, places: Places) -> tuple[str, ...]:
-    plans = [plan_run(experiment, arm, seed, places) for seed in range(seeds)]
-    seeds_by_state: dict[str, list[str]] = {}
-    for plan in plans:
-        seeds_by_state.setdefault(run_state(plan), []).append(str(plan.run.seed))
-    states = "; ".join(f"{state}: {', '.join(numbers)}" for state, numbers in seeds_by_state.items())
-    return (
-        f"{experiment.name} {arm.label}".strip(),
-        arm.config,
-        formats.steps(plans[0].env_steps),
-        str(plans[0].run.num_iterations),
-        "" if experiment.target is None else f"{experiment.target:g}",
-        experiment.device,
-        states + (f" (runs of {arm.runs_of})" if arm.runs_of else ""),
-    )
-
-
-def run_state(plan: Plan) -> str:
-    """How far a run is: collected, finished, running, interrupted, ... or missing.
-
-    Raises:
-        UserError: a file of the run or of its results is damaged.
-    """
-    run = plan.run
-    if read_result(plan) is not None:
-        return "collected"
-    if not plan.has_run:
-        return "missing"
-    if plan.differences(run.folder):
-        return "of another config"
-    if run.is_finished:
-        return "finished"
-    state = "running" if run.is_running else "stopped" if run.state == "running" else run.state
-    return f"{state} at {run.iterations}"

@@ -24,7 +24,7 @@ STEP_SECONDS, STEP_ROWS, STEP_WIDTH = 0.083, 16 * 256, 300  # a gradient step on
 LEAST_STEP_SECONDS = 0.006  # of the smallest one
 
 
-class Places(NamedTuple):
+class Folders(NamedTuple):
     """Where runs are, and where what is made of them goes."""
 
     output: Path
@@ -43,7 +43,6 @@ class Plan(NamedTuple):
 
     @property
     def has_run(self) -> bool:
-        """Whether there is a run to go on with."""
         return (self.run.folder / VARIANT_FILE).exists()
 
     def has_results(self) -> bool:
@@ -86,14 +85,14 @@ def _matters(key: str) -> bool:
     return key == CHANGES_RESULTS or not (key in MAY_DIFFER or key.startswith("util_params."))
 
 
-def plan_run(experiment: Experiment, arm: Arm, seed: int, places: Places, settings: tuple[str, ...] = ()) -> Plan:
+def plan_run(experiment: Experiment, arm: Arm, seed: int, folders: Folders, settings: tuple[str, ...] = ()) -> Plan:
     """One run; an arm that shares another experiment's runs gives the other's plan.
 
     Args:
         experiment: the experiment.
         arm: one of its arms.
         seed: of the run.
-        places: where everything is.
+        folders: where everything is.
         settings: further KEY=VALUE texts to start with, as the number of threads.
     """
     experiment, arm = owner(experiment, arm)
@@ -102,10 +101,10 @@ def plan_run(experiment: Experiment, arm: Arm, seed: int, places: Places, settin
     if experiment.env_steps is not None:
         num_iterations = iterations_until(config, experiment.env_steps)
     name = ".".join(filter(None, ("reproduce", experiment.name, arm.label)))
-    folder = places.output / config.env_name / f"{name}-s{seed}"
-    output = f"util_params.base_log_dir={json.dumps(str(places.output))}"
+    folder = folders.output / config.env_name / f"{name}-s{seed}"
+    output = f"util_params.base_log_dir={json.dumps(str(folders.output))}"
     run = Run(arm.path, seed, folder, num_iterations, (*experiment.settings, *settings, output))
-    results = places.results / experiment.name / "-".join(filter(None, (arm.label, f"s{seed}")))
+    results = folders.results / experiment.name / "-".join(filter(None, (arm.label, f"s{seed}")))
     return Plan(experiment, arm, config, run, results)
 
 
@@ -117,7 +116,7 @@ def seeds_beside(folder: Path) -> list[int]:
 
 
 def plans(
-    experiments: Iterable[Experiment], seeds: int | None, places: Places, settings: tuple[str, ...] = ()
+    experiments: Iterable[Experiment], seeds: int | None, folders: Folders, settings: tuple[str, ...] = ()
 ) -> Iterator[Plan]:
     """The runs of `experiments`, each once, seed by seed, so that arms can be compared before all is done.
 
@@ -127,13 +126,13 @@ def plans(
     for experiment in experiments:
         for seed in range(seeds or experiment.seeds):
             for arm in experiment.arms:
-                plan = plan_run(experiment, arm, seed, places, settings)
+                plan = plan_run(experiment, arm, seed, folders, settings)
                 if plan.run.folder not in seen:
                     seen.add(plan.run.folder)
                     yield plan
 
 
-def plan_of(folder: Path, experiments: Iterable[Experiment], places: Places) -> Plan:
+def plan_of(folder: Path, experiments: Iterable[Experiment], folders: Folders) -> Plan:
     """What a run that lies anywhere is a run of, by its config, seed and length.
 
     Raises:
@@ -143,7 +142,7 @@ def plan_of(folder: Path, experiments: Iterable[Experiment], places: Places) -> 
     found = {}
     for experiment in experiments:
         for arm in experiment.arms:
-            plan = plan_run(experiment, arm, seed, places)
+            plan = plan_run(experiment, arm, seed, folders)
             plan = plan._replace(run=plan.run._replace(folder=folder))
             found[f"{experiment.name} {arm.label}".strip()] = (plan.differences(folder), plan)
     matching = [plan for differences, plan in found.values() if not differences]
@@ -175,7 +174,6 @@ def env_steps_after(config: Config, num_iterations: int) -> int:
 
 
 def iterations_until(config: Config, env_steps: int) -> int:
-    """The iterations that it takes to collect so many steps."""
     return max(1, -(-(env_steps - initial_steps(config)) // steps_per_iteration(config)))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.reproduction.experiments import Arm, Experiment
-from rlkit.reproduction.plan import MACHINE_FILE, Places, Plan, plan_run, seeds_beside
+from rlkit.reproduction.plan import MACHINE_FILE, Folders, Plan, plan_run, seeds_beside
 from rlkit.runs.folder import PROGRESS_FILE, VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
@@ -49,12 +49,10 @@ class Result:
 
     @property
     def iterations(self) -> int:
-        """How many it ran."""
         return int(self.columns[EPOCH][-1]) + 1
 
     @property
     def env_steps(self) -> int:
-        """How many were collected."""
         return int(self.columns[X_DEFAULT][-1])
 
     @property
@@ -110,25 +108,25 @@ Results = Mapping[str, Sequence[ArmResults]]
 """Every experiment's arms, by its name."""
 
 
-def read_arm(experiment: Experiment, arm: Arm, places: Places) -> ArmResults:
+def read_arm(experiment: Experiment, arm: Arm, folders: Folders) -> ArmResults:
     """What is kept of an arm and is still of its config.
 
     Raises:
         UserError: a file is damaged.
     """
-    first = plan_run(experiment, arm, 0, places)
-    found = (read_result(plan_run(experiment, arm, seed, places)) for seed in seeds_beside(first.results))
+    first = plan_run(experiment, arm, 0, folders)
+    found = (read_result(plan_run(experiment, arm, seed, folders)) for seed in seeds_beside(first.results))
     return ArmResults(experiment, arm, first, [result for result in found if result is not None])
 
 
-def read_all(experiments: Iterable[Experiment], places: Places) -> Results:
+def read_all(experiments: Iterable[Experiment], folders: Folders) -> Results:
     """Every arm, by the experiment's name.
 
     Raises:
         UserError: a file is damaged.
     """
     return {
-        experiment.name: [read_arm(experiment, arm, places) for arm in experiment.arms] for experiment in experiments
+        experiment.name: [read_arm(experiment, arm, folders) for arm in experiment.arms] for experiment in experiments
     }
 
 

@@ -31,7 +31,7 @@ Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """How far the files of a run have come."""
 
     csv_bytes: int = 0
@@ -51,7 +51,7 @@ class RunLogger:
     """
 
     def __init__(
-        self, folder: Path, *, dump_eval_paths: bool, draw: Draw | None = None, resume_at: Place | None = None
+        self, folder: Path, *, dump_eval_paths: bool, draw: Draw | None = None, resume_at: Position | None = None
     ) -> None:
         """Open the files in `folder`.
 
@@ -59,19 +59,19 @@ class RunLogger:
             folder: the run's.
             dump_eval_paths: whether to keep the trajectories of every evaluation.
             draw: makes tensorboard's pictures of an evaluation.
-            resume_at: go on behind this place, cutting off what ran ahead of it.
+            resume_at: go on behind this position, cutting off what ran ahead of it.
 
         Raises:
-            RunError: progress.csv does not hold the rows before the place.
+            RunError: progress.csv does not hold the rows before it.
         """
         self.folder = folder
         self._dump_eval_paths = dump_eval_paths
         self._draw = draw
-        place = resume_at or Place()
-        self._iterations = place.iterations
+        position = resume_at or Position()
+        self._iterations = position.iterations
         with ExitStack() as files:
             self._rows = files.enter_context(
-                closing(ProgressCsv(folder / PROGRESS_FILE, place.csv_bytes, place.iterations))
+                closing(ProgressCsv(folder / PROGRESS_FILE, position.csv_bytes, position.iterations))
             )
             log = files.enter_context(closing(_LogFile(folder / LOG_FILE, encoding="utf-8")))
             log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -79,13 +79,13 @@ class RunLogger:
             files.callback(LOGGER.removeHandler, log)
             LOGGER.setLevel(logging.DEBUG)
             # what it says goes to the log alone
-            self._tensorboard = files.enter_context(closing(EventWriter(folder, place.iterations or None)))
+            self._tensorboard = files.enter_context(closing(EventWriter(folder, position.iterations or None)))
             self._files = files.pop_all()
 
     @property
-    def place(self) -> Place:
+    def position(self) -> Position:
         """How far the files have come, on the disk when it is known: `resume_at` of a run that goes on from here."""
-        return Place(self._rows.sync(), self._iterations, self._rows.checksum)
+        return Position(self._rows.sync(), self._iterations, self._rows.checksum)
 
     def __enter__(self) -> RunLogger:
         """Mark the run as running."""

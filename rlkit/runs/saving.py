@@ -11,7 +11,7 @@ from rlkit.data_management.experience import Experience
 from rlkit.data_management.journal import Mark
 from rlkit.runs.checkpoint import JOURNAL_FILE, Checkpoint, CheckpointStore
 from rlkit.runs.folder import PROGRESS_FILE
-from rlkit.runs.logger import Place
+from rlkit.runs.logger import Position
 from rlkit.runs.progress_csv import find_rows
 from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError, UserError
@@ -30,28 +30,28 @@ class RunSaver:
         self._training = training
         self._experience = experience
 
-    def begin(self, place: Place) -> None:
+    def begin(self, position: Position) -> None:
         """A new run: journal what it collects, and save where it begins."""
         self._experience.begin_journal(self._folder / JOURNAL_FILE)
-        self.save(place)
+        self.save(position)
 
-    def save(self, place: Place) -> None:
-        """Write a checkpoint that goes with progress.csv as of `place`."""
+    def save(self, position: Position) -> None:
+        """Write a checkpoint that goes with progress.csv as of `position`."""
         progress, mark, seconds = self._algorithm.state()
         state = {
             "progress": progress._asdict(),
             "journal": mark._asdict(),
-            "place": place._asdict(),
+            "place": position._asdict(),
             "seconds": seconds,
         }
         numbers = self._store.numbers()
         self._store.save(numbers[-1] + 1 if numbers else 1, Checkpoint(self._training.arrays(), state))
 
-    def restore(self, say: Callable[[str], None]) -> Place | None:
+    def restore(self, say: Callable[[str], None]) -> Position | None:
         """Go on from the newest checkpoint that is whole, telling of those that are not.
 
         Returns:
-            The place in progress.csv that it goes with; None where there is no checkpoint.
+            The position in progress.csv that it goes with; None where there is no checkpoint.
 
         Raises:
             UserError: there are checkpoints, but all are damaged.
@@ -62,7 +62,7 @@ class RunSaver:
         for number in reversed(self._store.numbers()):
             try:
                 checkpoint = self._store.load(number)
-                place = self._restore(checkpoint)
+                position = self._restore(checkpoint)
             except RunError as error:
                 damage.append(str(error))
                 continue
@@ -71,26 +71,26 @@ class RunSaver:
             for newer in self._store.numbers():
                 if newer > number:
                     self._store.remove(newer)
-            return place
+            return position
         raise UserError(f"{self._folder} has no whole checkpoint to resume from: {'; '.join(damage)}")
 
-    def _restore(self, checkpoint: Checkpoint) -> Place:
+    def _restore(self, checkpoint: Checkpoint) -> Position:
         try:
             progress = Progress(**_whole_numbers(checkpoint.state["progress"]))
-            place = _place(checkpoint.state["place"])
+            position = _position(checkpoint.state["place"])
             mark = Mark(int(checkpoint.state["journal"]["num_bytes"]), str(checkpoint.state["journal"]["sha256"]))
             seconds = {name: float(value) for name, value in checkpoint.state["seconds"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"a checkpoint of {self._folder} lacks a part: {error}") from None
-        find_rows(self._folder / PROGRESS_FILE, place.csv_bytes, place.iterations, place.csv_sha256)
+        find_rows(self._folder / PROGRESS_FILE, position.csv_bytes, position.iterations, position.csv_sha256)
         self._experience.resume_journal(self._folder / JOURNAL_FILE, mark)
         self._training.restore_arrays(checkpoint.arrays)
         self._algorithm.restore(progress, seconds)
-        return place
+        return position
 
 
-def _place(saved: Mapping[str, Any]) -> Place:
-    return Place(int(saved["csv_bytes"]), int(saved["iterations"]), str(saved.get("csv_sha256", "")))
+def _position(saved: Mapping[str, Any]) -> Position:
+    return Position(int(saved["csv_bytes"]), int(saved["iterations"]), str(saved.get("csv_sha256", "")))
 
 
 def _whole_numbers(values: Mapping[str, Any]) -> dict[str, int]:
