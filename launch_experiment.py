@@ -38,7 +38,6 @@ def main(
     debug: bool,
     resume: str | None,
 ) -> int:
-    """Start or resume a run; returns the exit code."""
     if cpu and gpu is not None:
         raise UserError("--cpu and --gpu exclude each other")
     settings = device_settings(gpu, cpu) | ({} if seed is None else {"seed": seed})
@@ -57,7 +56,6 @@ def main(
 
 
 def device_settings(gpu: int | None, cpu: bool) -> dict[str, object]:
-    """Settings that --gpu and --cpu stand for."""
     if gpu is not None:
         return {"util_params.gpu_id": gpu, "util_params.use_gpu": True}
     return {"util_params.use_gpu": False} if cpu else {}

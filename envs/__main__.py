@@ -16,7 +16,6 @@ from envs.single import SingleEnv
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         if options.env_name is None:

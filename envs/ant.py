@@ -99,7 +99,6 @@ class AntDir(Ant):
         return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel], axis=1)
 
     def task_caption(self, task: Task) -> str:
-        """The direction."""
         return f"direction {np.degrees(task['angle']):.0f} degrees"
 
     def _view(self, lane: int) -> View:
@@ -142,7 +141,6 @@ class AntGoal(Ant):
         return np.concatenate([self.physics.qpos, self.physics.qvel, self._contact_forces()], axis=1)
 
     def task_caption(self, task: Task) -> str:
-        """The goal's coordinates."""
         x, y = task["goal"]
         return f"goal ({x:.2f}, {y:.2f}) m"
 

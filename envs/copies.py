@@ -163,12 +163,10 @@ class CopiesEnv(MetaEnv):
         return self._copies.call("render")
 
     def task_caption(self, task: Any) -> str:
-        """The task as it prints, shortened."""
         text = f"task {task}"
         return text if len(text) <= MAX_CAPTION else text[: MAX_CAPTION - 3] + "..."
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close the copies."""
         self._copies.close()
 
 

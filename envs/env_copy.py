@@ -125,7 +125,6 @@ class EnvCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         return flat
 
     def render(self) -> Frame:
-        """The environment's own picture."""
         takes_mode = "mode" in inspect.signature(self._env.render).parameters
         frame = self._env.render(mode="rgb_array") if takes_mode else self._env.render()
         if np.ndim(frame) != 3:
@@ -146,11 +145,9 @@ class PrivateGlobals:
     """
 
     def __init__(self, seed: int) -> None:
-        """Start the stream at `seed`."""
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        """Start the stream anew."""
         self._numpy = np.random.RandomState(seed % 2**32).get_state()
         self._python = random.Random(seed).getstate()
 

@@ -77,7 +77,6 @@ class CheetahVel(HalfCheetah):
         return -np.abs(velocity - self.task_value("velocity"))
 
     def task_caption(self, task: Task) -> str:
-        """The target speed."""
         return f"target speed {task['velocity']:.2f} m/s"
 
 
@@ -106,7 +105,6 @@ class CheetahDir(HalfCheetah):
         return self._progress(velocity)
 
     def task_caption(self, task: Task) -> str:
-        """Forward or backward."""
         return "run forward" if task["direction"] > 0 else "run backward"
 
     def _markers(self, lane: int) -> list[Arrow | Disc]:

@@ -82,7 +82,6 @@ class HumanoidDir(MujocoMetaEnv):
         return self._uniform_start(STATE_NOISE, num_lanes)
 
     def task_caption(self, task: Task) -> str:
-        """The direction."""
         return f"direction {np.degrees(task['angle']):.0f} degrees"
 
     def _view(self, lane: int) -> View:

@@ -59,7 +59,6 @@ class ML1(gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Start an episode."""
         super().reset(seed=seed)
         observation, info = self._env.reset(seed=seed, options=options)
         return observation, info
@@ -70,16 +69,13 @@ class ML1(gymnasium.Env[Any, Any]):
         return observation, float(reward), bool(terminated), bool(truncated), info
 
     def render(self) -> Any:
-        """The environment's own picture."""
         return self._env.render()
 
     def close(self) -> None:
-        """Close the simulation."""
         self._env.close()
 
 
 def ml1_class(skill: str) -> EnvClass:
-    """What makes ML1 of one skill."""
     return partial(ML1, skill)
 
 

@@ -64,7 +64,6 @@ class PointRobot(TaskFamily):
         return self._position.copy()
 
     def task_caption(self, task: Task) -> str:
-        """The goal's coordinates."""
         x, y = task["goal"]
         return f"goal ({x:.2f}, {y:.2f})"
 

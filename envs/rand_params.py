@@ -81,7 +81,6 @@ class RandParams(MujocoMetaEnv):
         return self._uniform_start(STATE_NOISE, num_lanes)
 
     def task_caption(self, task: Task) -> str:
-        """The body's mass beside the nominal one."""
         mass, nominal = sum(task["body_mass"]), float(self.model.body_mass.sum())
         return f"mass {mass:.1f} kg (nominal {nominal:.1f} kg)"
 

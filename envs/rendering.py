@@ -93,7 +93,6 @@ class OffscreenScene:
             mujoco.mjv_initGeom(geom, kind, size, marker.centre, np.eye(3).ravel(), colour)
 
     def close(self) -> None:
-        """Free the OpenGL context."""
         atexit.unregister(self._close_at_exit)
         self._context.make_current()
         self._pixels.free()

@@ -49,16 +49,13 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
 
     @property
     def tasks(self) -> list[Task]:
-        """The task set."""
         return self.meta_env.tasks
 
     @property
     def task(self) -> Task:
-        """The task that the environment is in."""
         return self.meta_env.tasks[self.meta_env.lane_tasks[0]]
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
-        """Draw tasks from the family's distribution with `rng`."""
         return self.meta_env.sample_tasks(num_tasks, rng)
 
     def set_tasks(self, index: int) -> None:
@@ -66,7 +63,6 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
         self.meta_env.set_tasks(index)
 
     def reset_task(self, index: int) -> NDArray[np.float64]:
-        """Change to task `index` and reset; returns the observation."""
         self.set_tasks(index)
         return self.reset()[0]
 
@@ -82,7 +78,6 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
         return observation[0], info
 
     def step(self, action: ArrayLike) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
-        """Act; see `MetaEnv.step`."""
         observation, reward, terminated, truncated, info = self.meta_env.step(np.asarray(action)[None])
         first = {name: value[0].item() if value.ndim == 1 else value[0].copy() for name, value in info.items()}
         return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), first
@@ -93,5 +88,4 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
         return None if frames is None else frames[0]
 
     def close(self) -> None:
-        """Close the lane."""
         self.meta_env.close()

@@ -65,7 +65,6 @@ def main(
     seconds: float,
     lane_counts: tuple[int, ...],
 ) -> None:
-    """Run the sections."""
     device = _device(device_name)
     figures: dict[str, dict[str, object]] = {}
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PRINTED_WIDTH)

@@ -124,7 +124,6 @@ def _launch(source: Path, *words: str) -> None:
 
 
 def _differences(old: Path, new: Path) -> Iterator[str]:
-    """What differs between two runs' files."""
     old_files, new_files = ({path.name for path in run.glob("*.pth")} for run in (old, new))
     for name in sorted(old_files ^ new_files):
         yield f"only one side has {name}"

@@ -55,7 +55,6 @@ assert [trial.metrics["loss"] for trial in trials] == [1, 4] and not trials.num_
 @click.option("--tests", multiple=True, default=("tests",), show_default=True, help="Files and folders of tests.")
 @click.option("--keep", is_flag=True, help="Leave the image where it was built.")
 def main(out: Path, suite: str, base: Path | None, torch: str, user: str, tests: Sequence[str], keep: bool) -> int:
-    """Build and use the image."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing or os.geteuid() != 0:
         raise UserError(f"needs root and Debian's {' and '.join(PROGRAMS)}: apt-get install {' '.join(PROGRAMS)}")

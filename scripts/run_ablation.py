@@ -29,7 +29,6 @@ CONFIGS = ROOT / "configs" / "ablations"
 @click.option("--cpu", is_flag=True, help="Train on the CPU even if there is a GPU.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of every run.")
 def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides: tuple[str, ...]) -> int:
-    """Run what is missing; returns the exit code."""
     runs = plan(name, seeds, (*thread_settings(jobs), *overrides))
     device = ["--cpu"] if cpu else [] if gpu is None else ["--gpu", str(gpu)]
     work = RunList(runs)
@@ -39,7 +38,6 @@ def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides
 
 
 def ablations() -> dict[str, list[Path]]:
-    """The configs of each ablation, by its name."""
     found: dict[str, list[Path]] = {}
     for path in sorted(CONFIGS.glob("*.*.json")):
         found.setdefault(path.name.partition(".")[0], []).append(path)

@@ -63,7 +63,6 @@ def main(
     gif: Path | None,
     output: Path | None,
 ) -> None:
-    """Adapt, and say how it went."""
     from rlkit.launchers.film import film_side_by_side, film_tasks
     from rlkit.launchers.simulation import open_run
 

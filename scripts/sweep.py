@@ -57,7 +57,6 @@ def main(
     resume: bool,
     dry_run: bool,
 ) -> int:
-    """Run what is missing; returns the exit code."""
     described, base = load_study(study)
     name = study.stem if name is None else name
     if not is_folder_name(name):

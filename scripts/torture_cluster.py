@@ -114,7 +114,6 @@ def kill_if_training(raylet: int, folder: Path) -> str:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """All processes below a process."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = task.read_text().split()

@@ -101,7 +101,6 @@ def _broken_rules(config: Config) -> Iterable[str]:
 
 
 def _broken_encoder_rules(config: Config) -> Iterable[str]:
-    """The rules of how context is drawn and encoded."""
     algo = config.algo_params
     if algo.recurrent and algo.encoder != "recurrent":
         yield f'algo_params.recurrent: true means encoder "recurrent", got true with encoder "{algo.encoder}"'

@@ -30,7 +30,6 @@ class Experience:
         self._record(Entry(tasks, nothing, np.zeros((0, self.replay.width), dtype=np.float32), True))
 
     def begin_journal(self, path: Path) -> None:
-        """Journal all that follows in a new file."""
         self._journal = Journal(path)
 
     def resume_journal(self, path: Path, mark: Mark) -> None:

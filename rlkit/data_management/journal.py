@@ -64,7 +64,6 @@ class Journal:
         return Mark(self._file.tell(), self._hash.hexdigest())
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
 

@@ -18,7 +18,6 @@ class PathTable:
     """
 
     def __init__(self, num_tasks: int, capacity: int, device: torch.device) -> None:
-        """No paths; `capacity` transitions of a task are kept."""
         self._capacity, self._device = capacity, device
         self._host_bounds = np.zeros((num_tasks, 2), dtype=np.int64)  # each path's start, then the last one's end
         self._host_count = np.zeros(num_tasks, dtype=np.int64)
@@ -49,12 +48,10 @@ class PathTable:
         self._host_count[task] = count + 1 - first
 
     def clear(self, task: int) -> None:
-        """Forget the paths of `task`."""
         self._host_bounds[task] = 0
         self._host_count[task] = 0
 
     def sync(self) -> None:
-        """Bring the table to the device."""
         self._bounds.write(self._host_bounds)
         self._count.write(self._host_count)
 

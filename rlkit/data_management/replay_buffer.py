@@ -92,7 +92,6 @@ class MultiTaskReplayBuffer:
         self._rows[torch.from_numpy(slots[last]).to(self.device)] = torch.from_numpy(rows[last]).to(self.device)
 
     def clear(self, tasks: IndexArray) -> None:
-        """Forget everything of `tasks`."""
         for task in tasks:
             self._free_pages += self._pages[task]
             self._pages[task] = []

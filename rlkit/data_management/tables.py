@@ -24,7 +24,6 @@ class DeviceTable:
     """
 
     def __init__(self, values: np.ndarray, device: torch.device) -> None:
-        """Begin with `values`."""
         self._device = device
         self._allocate(values)
         self.version = 1

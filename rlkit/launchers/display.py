@@ -47,19 +47,16 @@ class ConsoleDisplay(Display):
         self._phase_start, self._phase_done = time.perf_counter(), 0
 
     def go_on_from(self, iterations: int, train_steps: int, env_steps: int) -> None:
-        """A run goes on that has done this much."""
         self._done = self._done_before = iterations
         self._last_row = {"Number of train steps total": train_steps, "Number of env steps total": env_steps}
 
     def __enter__(self) -> ConsoleDisplay:
-        """Start the bar."""
         self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Take the bar away."""
         self._bar.stop()
 
     def say(self, text: str) -> None:
@@ -68,13 +65,11 @@ class ConsoleDisplay(Display):
         LOGGER.info(text)
 
     def phase(self, name: str, total: int) -> None:
-        """A phase of `total` steps begins."""
         self._phase_start, self._phase_done = time.perf_counter(), 0
         description = f"iteration {min(self._done + 1, self._num_iterations)}/{self._num_iterations} {name}"
         self._bar.reset(self._task, total=total, description=description, rate=self._rates)
 
     def advance(self, num_steps: int) -> None:
-        """`num_steps` more steps of the phase are done."""
         self._phase_done += num_steps
         seconds = time.perf_counter() - self._phase_start
         self._bar.update(
@@ -82,7 +77,6 @@ class ConsoleDisplay(Display):
         )
 
     def iteration_done(self, row: Row) -> None:
-        """Print an iteration's line: returns, speeds, time left."""
         gradient_steps, env_steps = (
             (row[column] or 0) - (self._last_row.get(column) or 0)
             for column in ("Number of train steps total", "Number of env steps total")

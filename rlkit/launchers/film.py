@@ -62,18 +62,15 @@ class FilmedLane:
         self._head = belief_lines(belief.mean[0].cpu().numpy(), belief.var[0].sqrt().cpu().numpy())
 
     def set_tasks(self, indices: IndexArray, lanes: IndexArray) -> None:
-        """See `LaneEnv`."""
         self._env.set_tasks(indices, lanes)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[Any], Any]:
-        """See `LaneEnv`."""
         result = self._env.reset(seed=seed, options=options)
         if self._env.live.any():
             self._shoot()
         return result
 
     def step(self, actions: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """See `LaneEnv`."""
         result = self._env.step(actions)
         reward = result[4]["sparse_reward"] if self._sparse else result[1]
         self._return += float(reward[0])

@@ -40,7 +40,6 @@ class Run(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """Whether a process works on it."""
         return RunFolder(self.folder).is_running
 
     @property

@@ -47,7 +47,6 @@ class TrainedRun(NamedTuple):
         return make_envs(self.config, tasks=self.tasks, **changes)
 
     def evaluation_tasks(self) -> IndexArray:
-        """Indices of the tasks that the run is tested on."""
         return np.array(self.config.test_tasks)
 
     def adapt(

@@ -49,7 +49,6 @@ class TrainedAgent:
     """
 
     def __init__(self, agent: PEARLAgent, config: Config, action_space: spaces.Box) -> None:
-        """Join networks and config."""
         self.agent = agent
         self.config = config
         self.action_space = action_space

@@ -52,7 +52,6 @@ class CheckpointStore:
             self.remove(old)
 
     def remove(self, number: int) -> None:
-        """Delete checkpoint `number`."""
         for suffix in (".json", ".npz"):
             self._path(number).with_suffix(suffix).unlink(missing_ok=True)
 

@@ -34,7 +34,6 @@ class EventWriter:
         self._try(lambda: setattr(self, "_writer", SummaryWriter(str(folder), purge_step=purge_step)))
 
     def scalar(self, tag: str, value: float, step: int) -> None:
-        """One point of a curve."""
         self._try(lambda: self._writer.add_scalar(tag, value, step))
 
     def picture(self, tag: str, picture: np.ndarray, step: int) -> None:
@@ -51,15 +50,12 @@ class EventWriter:
         self.flush()
 
     def hyperparameters(self, settings: Mapping[str, Any], results: Mapping[str, float]) -> None:
-        """The run's settings beside its results, for the tab of hyperparameters."""
         self._try(lambda: self._writer.add_hparams(dict(settings), dict(results), run_name="."))
 
     def flush(self) -> None:
-        """Bring what was written to the file."""
         self._try(lambda: self._writer.flush())
 
     def close(self) -> None:
-        """End."""
         self._try(lambda: self._writer.close())
         threading.excepthook = self._hook
 

@@ -141,7 +141,6 @@ class RunFolder:
 
     @property
     def is_running(self) -> bool:
-        """Whether a process works on it."""
         return is_locked(self.path)
 
     def rows(self) -> list[dict[str, float]]:
@@ -255,7 +254,6 @@ def results_folder(config: Config) -> Path:
 
 
 def env_folder(config: Config) -> Path:
-    """Where the runs of a config's task family are."""
     return results_folder(config) / config.env_name.replace(":", ".")
 
 

@@ -47,12 +47,10 @@ class RunLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let go."""
         self._file.close()
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process runs the experiment of `folder`."""
     try:
         with (folder / LOCK_FILE).open(encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -79,7 +79,6 @@ class ProgressCsv:
         self._file = self._path.open("a", newline="", encoding="utf-8")
 
     def close(self) -> None:
-        """Close the file."""
         with naming(self._path):
             self._file.close()
 

@@ -147,7 +147,6 @@ class _Lanes:
 
     @property
     def num_free(self) -> int:
-        """How many are not."""
         return len(self.job) - self.num_busy
 
     def begin(self, new: Start) -> None:

@@ -52,7 +52,6 @@ ENVIRONMENT = {
 
 
 def execute_on_ray(work: Work, means: Means) -> None:
-    """See `rlkit.sweep.engine.execute`."""
     store = None if means.store is None else Store(means.store)
     if store is not None:
         store.require_writable()
@@ -204,7 +203,6 @@ class _Runs(Searcher):
         self._device = means.device if means.device is not None else ["--gpu", "0"] if share["GPU"] else ["--cpu"]
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's config."""
         run, self._first = self._first or self._work.next(), None
         if run is None:
             return Searcher.FINISHED
@@ -286,7 +284,6 @@ class _StopAll(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Whether it is over."""
         return self._stop.received is not None or time.monotonic() >= self._deadline
 
 

@@ -65,7 +65,6 @@ def _settings(study: Study) -> Iterator[Settings]:
 
 
 def draw(axis: Axis, rng: np.random.Generator) -> Any:
-    """One value at random."""
     if axis.values is not None:
         return axis.values[int(rng.integers(len(axis.values)))]
     low, high = axis.bounds

@@ -31,7 +31,6 @@ class OptunaSearch:
         self._open: dict[int, Trial] = {}
 
     def ask(self, number: int) -> Settings:
-        """The settings of a new point."""
         trial = self._open[number] = self._study.ask(self._distributions)
         found: Settings = {}
         for key, axis in self._space.items():
@@ -40,12 +39,10 @@ class OptunaSearch:
         return found
 
     def tell(self, number: int, value: float | None) -> None:
-        """What it came to; None: nothing."""
         trial = self._open.pop(number)
         self._study.tell(trial, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
 
     def recall(self, number: int, settings: Settings, value: float | None, *, has_ended: bool) -> None:
-        """A point of an earlier session: what it came to, or that it is still open."""
         params: dict[str, Any] = {}
         for key, axis in self._space.items():
             params[key] = settings[key] if axis.values is None else axis.values.index(settings[key])

@@ -28,7 +28,6 @@ class Show:
     """Shows a session as it goes on. A context manager: the live table is there inside the block."""
 
     def __init__(self, session: Session) -> None:
-        """Nothing is shown yet."""
         self._session = session
         screen = cast("IO[str]", Screen())
         self._console = Console(
@@ -40,7 +39,6 @@ class Show:
         session.watch = self
 
     def __enter__(self) -> Show:
-        """Begin."""
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -53,7 +51,6 @@ class Show:
             self._live.stop()
 
     def changed(self, entry: Entry, *, is_row: bool) -> None:
-        """See `rlkit.sweep.session.Watch`."""
         if self._console.is_terminal:
             return
         if not is_row:

@@ -56,7 +56,6 @@ class Axis(Section):
 
     @property
     def bounds(self) -> Range:
-        """The ends of a range."""
         found = self.uniform or self.loguniform or self.integer or self.loginteger
         assert found is not None
         return found
@@ -125,12 +124,10 @@ class Study(Section):
 
     @property
     def num_combinations(self) -> int:
-        """How many the grids have."""
         return math.prod(len(axis.grid) for axis in self.space.values() if axis.grid)
 
     @property
     def num_points(self) -> int:
-        """How many points the study has."""
         return self.samples or self.num_combinations
 
 

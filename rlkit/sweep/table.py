@@ -29,7 +29,6 @@ class TableRow(NamedTuple):
 
 
 def write_table(path: Path, keys: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Replace study.csv."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*HEAD, *keys, *TAIL])

@@ -36,7 +36,6 @@ class Trial(tune.Trainable):
     """Finds the run's folder and goes on with it, so that a trial that starts again repeats no more than it must."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """See `tune.Trainable`."""
         job = self._job = config["job"]
         self._waiting: deque[Row] = deque()
         self._last_row: Row | None = None

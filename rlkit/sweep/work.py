@@ -63,7 +63,6 @@ class RunList(Work):
         self.failed: list[Run] = []
 
     def next(self) -> Run | None:
-        """See `Work`."""
         while self._waiting:
             run = self._waiting.popleft()
             if run.is_running:
@@ -75,22 +74,18 @@ class RunList(Work):
         return None
 
     def starts(self, run: Run) -> None:
-        """See `Work`."""
         click.echo(f"{run.name}: {'resumes' if run.folder.exists() else 'starts'}")
 
     def began(self, run: Run, iterations: int) -> None:
-        """See `Work`."""
         self._began(run, iterations)
 
     def row(self, run: Run, row: Row) -> None:
         """See `Work`: the run's own files say it."""
 
     def lost(self, run: Run) -> None:
-        """See `Work`."""
         click.echo(f"{run.name}: was killed and is taken on again")
 
     def ended(self, run: Run, outcome: Outcome) -> None:
-        """See `Work`."""
         if outcome.state == "finished":
             click.echo(f"{run.name}: finished")
         elif outcome.state == "interrupted":

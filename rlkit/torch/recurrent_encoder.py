@@ -33,7 +33,6 @@ class RecurrentEncoder(MLP, ContextEncoder):
         return self.features(context).view(*context.shape[:-1], -1)
 
     def fuse(self, codes: Tensor, length: Tensor | None = None, state: EncoderState | None = None) -> Belief:
-        """See `ContextEncoder.fuse`."""
         hidden, _ = self.lstm(codes, state)
         if length is None:
             last = hidden[:, -1]

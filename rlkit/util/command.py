@@ -19,11 +19,9 @@ class UserPath(click.Path):
     """A path among a command's words, with `~` expanded: no shell does it within `--json=~/x`."""
 
     def __init__(self, **checks: Any) -> None:
-        """`checks` as click's."""
         super().__init__(path_type=Path, **checks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See `click.ParamType`."""
         return super().convert(user_path(value), param, ctx)
 
 
@@ -71,7 +69,6 @@ def run_command(command: click.Command, args: Sequence[str] | None = None, prog_
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Say what is wrong in one line and exit."""
     say_error(f"error: {message}")
     sys.exit(code)
 

@@ -28,7 +28,6 @@ def versions() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """What this machine's processor calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -21,7 +21,6 @@ class StopSignal:
     """
 
     def __init__(self) -> None:
-        """Nothing is caught before the block begins."""
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
@@ -35,7 +34,6 @@ class StopSignal:
             raise StopRequested(self.received)
 
     def __enter__(self) -> StopSignal:
-        """Begin to catch."""
         if threading.current_thread() is not threading.main_thread():
             return self
         for kind in (signal.SIGINT, signal.SIGTERM):
@@ -46,7 +44,6 @@ class StopSignal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 

@@ -25,11 +25,9 @@ class Screen(io.TextIOBase):
         return len(text)
 
     def isatty(self) -> bool:
-        """Whether a terminal is there."""
         return bool(getattr(sys, self._name).isatty())
 
     def fileno(self) -> int:
-        """The stream's file descriptor."""
         return int(getattr(sys, self._name).fileno())
 
 

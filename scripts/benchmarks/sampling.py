@@ -36,7 +36,6 @@ class SamplingBench:
     """Collector and evaluator of a config's environment."""
 
     def __init__(self, config: Config, lanes: int, device: torch.device) -> None:
-        """Build them with `lanes` lanes."""
         self.config, self.lanes, self._device = config, lanes, device
         algo, threads = config.algo_params, config.util_params.num_threads
         env = make_env(
@@ -65,7 +64,6 @@ class SamplingBench:
             self.env_steps += int(paths.length.sum())
 
     def evaluate(self) -> None:
-        """Adapt in every lane."""
         adaptation = self._evaluator.adapt(self.tasks)
         self.env_steps += sum(int(paths.length.sum()) for _, _, paths in adaptation.rounds)
 

@@ -29,7 +29,6 @@ class Tape:
             phase()
 
     def play(self) -> None:
-        """Simulate it again."""
         for call in self._calls:
             call()
 

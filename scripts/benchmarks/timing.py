@@ -45,7 +45,6 @@ class Timings(NamedTuple):
     rounds: Mapping[str, list[float]]
 
     def median(self, name: str) -> float:
-        """Median seconds."""
         return statistics.median(self.rounds[name])
 
     def ratio(self, name: str, limit: str) -> float:

@@ -42,7 +42,6 @@ class GraphedCall:
         return self._captured_version != self._version()
 
     def __call__(self) -> None:
-        """Do the work once."""
         self._calls += 1
         if self._calls <= WARM_UP_CALLS:
             self._warm_up()

@@ -21,7 +21,6 @@ class PEARLAgent(nn.Module):
     """Context encoder and policy (paper, section 4). Beliefs and z go in and out as values."""
 
     def __init__(self, context_encoder: ContextEncoder, policy: TanhGaussianPolicy, latent_size: int) -> None:
-        """Join the two networks."""
         super().__init__()
         self.context_encoder = context_encoder
         self.policy = policy

@@ -38,7 +38,6 @@ class PlainUpdate:
         }
 
     def update(self, batch: Batch, context: Context, noise: Noise) -> None:
-        """One step; see `PEARLTrainer.update`."""
         belief = self.agent.infer(context)
         z = belief.at(noise.z).unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
         target = self.params.reward_scale * batch.reward

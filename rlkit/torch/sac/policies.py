@@ -17,7 +17,6 @@ class TanhGaussianPolicy(MLP):
     def __init__(
         self, obs_dim: int, latent_size: int, action_dim: int, hidden_dim: int, generator: torch.Generator
     ) -> None:
-        """Sizes of one observation, z and action."""
         super().__init__(obs_dim + latent_size, action_dim, hidden_dim, generator)
         self.last_fc = output_layer(hidden_dim, action_dim, HEAD_BOUND, generator)
         self.last_fc_log_std = output_layer(hidden_dim, action_dim, HEAD_BOUND, generator)

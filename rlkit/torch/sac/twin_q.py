@@ -34,7 +34,6 @@ class TwinQTrainer(PEARLTrainer):
     needs_next_action = True
 
     def __init__(self, agent: PEARLAgent, critics: Mapping[str, MLP], params: AlgoParams) -> None:
-        """Set up the optimizers."""
         self.temperature = Temperature().to(agent.device) if params.auto_alpha else None
         self._fixed_alpha = torch.ones((), device=agent.device)
         super().__init__(agent, critics, params)
