@@ -1,6 +1,6 @@
 """Measure each part of the loop beside its limit on this machine, in one run: a ratio of 1.0 is the limit.
 
-Without SECTIONS all but `scaling`, `gpu` and `graph`.
+Without SECTIONS all but `scaling`, `sweep`, `gpu` and `graph`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ENV_CONFIGS = (*PHYSICS_CONFIGS, "cheetah-dir", "ant-goal", "hopper-rand-params"
 LANES = (30,)
 SECONDS_PER_CASE = 8.0
 PRINTED_WIDTH = 150  # where there is no terminal
-SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling", "gpu", "graph")
-USUAL_SECTIONS = SECTIONS[:-3]  # how cost scales, and what a GPU adds, is measured when asked for
+SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling", "sweep", "gpu", "graph")
+USUAL_SECTIONS = SECTIONS[:-4]  # how cost scales, what a study costs and what a GPU adds, is measured when asked for
 GPU_CONFIGS = ("cheetah-vel", "sparse-point-robot", "humanoid-dir")
 Cases = Iterator[tuple[str, "Case"]]
 
@@ -105,7 +105,7 @@ def _machine(device: torch.device) -> str:
 def _measure(
     section: str, config_path: Path | None, device: torch.device, seconds: float, lane_counts: tuple[int, ...]
 ) -> Cases:
-    from benchmarks import env_overhead, gpu, iteration, memory, sampling, scaling, update
+    from benchmarks import env_overhead, gpu, iteration, memory, sampling, scaling, sweep, update
 
     small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
     if section == "update":
@@ -119,6 +119,8 @@ def _measure(
         return env_overhead.measure(_configs(ENV_CONFIGS, config_path))
     if section == "iteration":
         return iteration.measure(_configs(("cheetah-vel",), config_path), device)
+    if section == "sweep":
+        return sweep.measure(next(iter(_configs(("quickstart",), config_path).values())))
     if section == "scaling":
         return scaling.measure(next(iter(_configs(("cheetah-vel",), config_path).values())), device, seconds / 2)
     return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path), device)

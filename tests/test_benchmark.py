@@ -1,6 +1,7 @@
 """The benchmark's figures have the form that others' scripts read; how fast anything is, is not tested."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,18 @@ def test_a_tape_simulates_the_same_episodes_again():
     tape.play()
     np.testing.assert_array_equal(env.physics.qpos, qpos)
     np.testing.assert_array_equal(env.physics.param("body_mass"), params)
+
+
+@pytest.mark.slow
+def test_a_study_is_measured_beside_its_launchers(monkeypatch):
+    from rlkit.config.files import changed_config, load_config
+    from scripts.benchmarks import sweep
+
+    monkeypatch.setattr(sweep, "TINY_RUNS", 3)
+    monkeypatch.setattr(sweep, "EARLY", 1)
+    config = changed_config(load_config(ROOT / "configs/quickstart.json"), sweep.TINY)
+    (_, pair), (_, tiny) = sweep.measure(config)
+    assert pair.value > pair.limit > 1.0  # a study starts Ray first
+    assert 0 < tiny.value < pair.value
+    after_one, after_all = map(int, re.findall(r"(\d+) (?:MiB )?after", tiny.note))
+    assert 20 < after_one <= after_all + 20 < 2000
