@@ -1,4 +1,4 @@
-"""Build the container image with no image registry, and use it as a plain user: a training, Ray, the fast tests.
+"""Build the container image with no image registry, and use it as a plain user: a training, a study, the fast tests.
 
 Needs root and two Debian packages: apt-get install mmdebstrap buildah. Each stage says how long it took; what it
 printed is in OUT/STAGE.log, all figures are in OUT/results.json.
@@ -22,6 +22,8 @@ import click
 
 from rlkit.config.files import load_config
 from rlkit.runs.folder import DEBUG_NAME, DOCKER_LOG_DIR, VERSIONS_FILE, RunFolder
+from rlkit.sweep.session import TABLE_FILE
+from rlkit.sweep.table import read_table
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import RunError, UserError
 from rlkit.util.files import read_json, write_json
@@ -32,18 +34,7 @@ CONFIG = "configs/debug.json"
 PROGRAMS = ("mmdebstrap", "buildah")
 PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "timeout")
 CERTIFICATE = "/run/pip-ca.crt"  # in the container: Debian's own file is rewritten there while it is built
-TUNE = """
-import os
-from ray import init, tune
-init(num_cpus=2, include_dashboard=False)
-trials = tune.Tuner(
-    lambda point: {"loss": point["x"] ** 2, "uid": os.getuid()},
-    param_space={"x": tune.grid_search([1, 2])},
-    run_config=tune.RunConfig(storage_path="%s/ray"),
-).fit()
-print([(trial.metrics["loss"], trial.metrics["uid"]) for trial in trials])
-assert [trial.metrics["loss"] for trial in trials] == [1, 4] and not trials.num_errors
-"""
+STUDY = {"base": CONFIG, "seeds": 2, "space": {"algo_params.kl_lambda": {"grid": [0.1, 1.0]}}}
 
 
 @click.command(cls=Command, help=__doc__)
@@ -172,7 +163,9 @@ def check(image: Image, suite: str, base: Path | None, torch: str, tests: Sequen
     click.echo(f"image: {figures['image MB']} MB")
     stage("train", lambda: image.run(*train, log="train"))
     require_run(image.results / load_config(ROOT / CONFIG).env_name / DEBUG_NAME, uid, commit)
-    stage("ray", lambda: image.run("python", "-c", TUNE % DOCKER_LOG_DIR, log="ray"))
+    write_json(image.results / "study.json", STUDY)
+    stage("sweep", lambda: image.run("python", "scripts/sweep.py", f"{DOCKER_LOG_DIR}/study.json", log="sweep"))
+    require_study(image.results / load_config(ROOT / CONFIG).env_name / "study")
     stage("dev", image.install_what_tests_need)
     junit = f"--junitxml={DOCKER_LOG_DIR}/{report.name}"
     stage("tests", lambda: image.run("python", "-m", "pytest", *fast, junit, *tests, log="tests"))
@@ -196,6 +189,17 @@ def require_run(folder: Path, uid: int, commit: str) -> None:
     found = (read_json(folder / VERSIONS_FILE) or {}).get("git_commit")
     if found != commit:
         raise RunError(f"train: {folder / VERSIONS_FILE} names commit {found}, not {commit}")
+
+
+def require_study(folder: Path) -> None:
+    """See that all runs of the study finished, in the mounted folder.
+
+    Raises:
+        RunError: they did not.
+    """
+    states = [row.state for row in read_table(folder / TABLE_FILE, ())]
+    if states != ["finished"] * 4:
+        raise RunError(f"sweep: the runs of {folder} are {', '.join(states) or 'not there'}")
 
 
 def counted(report: Path) -> dict[str, int]:
