@@ -97,6 +97,11 @@ def _broken_rules(config: Config) -> Iterable[str]:
         )
     if algo.auto_alpha and algo.critic != "twin_q":
         yield f'algo_params.auto_alpha: true needs critic "twin_q", got true with critic "{algo.critic}"'
+    if algo.num_step_returns > 1 and algo.context_source != "recent":
+        yield (
+            'algo_params.num_step_returns: must be 1 unless context_source is "recent": the encoder would read the'
+            f" sums as rewards, got {algo.num_step_returns}"
+        )
     yield from _broken_encoder_rules(config)
 
 

@@ -101,6 +101,7 @@ class AlgoParams(Section):
         64, ge=1, le=MAX_COUNT
     )  # context is split into pieces of this size, one update each
     discount: float = Field(0.99, ge=0, le=1)
+    num_step_returns: int = Field(1, ge=1, le=MAX_COUNT)  # rewards that a critic's target sums before it bootstraps
     soft_target_tau: float = Field(0.005, gt=0, le=1)  # share of vf that goes into target_vf per step
     policy_lr: float = Field(3e-4, gt=0)
     qf_lr: float = Field(3e-4, gt=0)

@@ -8,16 +8,23 @@ import numpy as np
 
 from rlkit.data_management.journal import Entry, Journal, Mark, read_journal
 from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.returns import NStepReturns
 from rlkit.util.records import IndexArray, Paths
 
 
 class Experience:
     """The replay buffer of all data, the recent data for the encoder, and a journal of what went into them."""
 
-    def __init__(self, replay: MultiTaskReplayBuffer, recent: MultiTaskReplayBuffer) -> None:
-        """Two empty buffers of one shape; nothing is journaled before `begin_journal` or `resume_journal`."""
+    def __init__(
+        self, replay: MultiTaskReplayBuffer, recent: MultiTaskReplayBuffer, returns: NStepReturns | None = None
+    ) -> None:
+        """Two empty buffers of one shape; nothing is journaled before `begin_journal` or `resume_journal`.
+
+        `returns`: how far ahead the steps of the replay buffer look; None: one step.
+        """
         self.replay = replay
         self.recent = recent
+        self._returns = returns
         self._journal: Journal | None = None
 
     def add(self, paths: Paths, *, as_context: bool) -> None:
@@ -55,6 +62,7 @@ class Experience:
         if len(entry.length) == 0:
             self.recent.clear(entry.task)
             return
-        self.replay.add_rows(entry.task, entry.length, entry.rows)
+        ahead = entry.rows if self._returns is None else self._returns.of(entry.rows, entry.length)
+        self.replay.add_rows(entry.task, entry.length, ahead)
         if entry.as_context:
             self.recent.add_rows(entry.task, entry.length, entry.rows)

@@ -75,6 +75,14 @@ class MultiTaskReplayBuffer:
         """Grows whenever anything that sampling reads is allocated anew: what was captured before is stale then."""
         return self._rows_version + self._page_table.version + self._sizes.version + self._paths.version
 
+    @property
+    def columns(self) -> dict[str, slice]:
+        """Where each part of a transition lies in a row."""
+        ends = np.cumsum(self._widths).tolist()
+        return {
+            name: slice(end - width, end) for name, width, end in zip(self._columns, self._widths, ends, strict=True)
+        }
+
     def _tensors(self) -> tuple[Tensor, ...]:
         return (self._rows, self._page_table.tensor, self._sizes.tensor, *self._paths.tensors)
 

@@ -70,6 +70,7 @@ def build(
     from rlkit.data_management.context import ContextSampler
     from rlkit.data_management.experience import Experience
     from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+    from rlkit.data_management.returns import NStepReturns
     from rlkit.samplers.path_sampler import PathSampler
     from rlkit.torch.sac.training_phase import TrainingPhase
     from rlkit.util.records import Dims
@@ -114,7 +115,9 @@ def build(
         use_graph=config.util_params.compile != "off",
         stop_on_nan=config.util_params.on_nan == "stop",
     )
-    experience = Experience(replay, recent)
+    num_steps = algo.num_step_returns
+    returns = None if num_steps == 1 else NStepReturns(num_steps, algo.discount, replay.columns)
+    experience = Experience(replay, recent, returns)
     algorithm = MetaRLAlgorithm(
         algo,
         config.seed,

@@ -146,6 +146,11 @@ def test_overrides_are_json_or_text(write):
         ),
         ("algo_params.recurrent=1 algo_params.encoder=mlp", ["algo_params.recurrent", '"recurrent"', '"mlp"']),
         ("algo_params.auto_alpha=true", ["auto_alpha", '"twin_q"', '"v"']),
+        (
+            "algo_params.num_step_returns=3 algo_params.context_source=replay",
+            ["num_step_returns", '"recent"', "got 3"],
+        ),
+        ("algo_params.num_step_returns=0", ["num_step_returns", "0"]),
         ("algo_params.encoder=attention encoder_size=30", ["encoder_size", "multiple of 4", "got 30"]),
         ("seed=-1", ["seed", "-1"]),
         ("net_size", ["--set net_size", "dotted.key=value"]),
