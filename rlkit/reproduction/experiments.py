@@ -112,6 +112,7 @@ SMALL = (
     Experiment(
         "cheetah-dir-small",
         "Half-Cheetah-Fwd-Back, small networks",
+        seeds=5,
         target=1000.0,
         leads=True,
         compared_at=500_000,
