@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rlkit.runs.folder import RunFolder
+
 pytest.importorskip("ray")
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +74,7 @@ def test_a_killed_driver_and_an_interrupt_lose_nothing(project):
     wait_for(lambda: iteration() > 0)
     process.kill()
     process.wait()
+    wait_for(lambda: not RunFolder(run).is_running)  # the launcher outlives the driver until Ray ends its worker
     before = iteration()
     process = subprocess.Popen([*words, "--resume"], stdout=subprocess.DEVNULL)
     wait_for(lambda: iteration() > before + 1)
