@@ -35,6 +35,7 @@ RESTARTS = 10  # of a run whose worker, machine or process was killed
 OBJECT_STORE_BYTES = 80 * 2**20  # hardly anything goes through it; the least that Ray takes is 75 MiB
 CONNECT_SECONDS = 5.0
 START_TRIES = 3
+WAITING = 16  # runs that wait for room: they start side by side, and a cluster that grows is told what it lacks
 MAX_ITERATIONS = 10**9  # ASHA's rungs reach as far; a run ends by itself
 SAVE_SECONDS = 600.0  # that runs may take to save themselves
 ENVIRONMENT = {
@@ -58,7 +59,8 @@ def execute_on_ray(work: Work, means: Means) -> None:
     first = work.next()
     if first is None:
         return
-    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    environment = {**ENVIRONMENT, "TUNE_MAX_PENDING_TRIALS_PG": str(WAITING if work.is_known else 1)}
+    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
     tell = _Tell(work, store)
     with _cluster(means.address):
         share = _share(means)
@@ -267,7 +269,9 @@ class _Tell(tune.Callback):
             self._ended(trial_id, Outcome("interrupted"))
 
     def _ended(self, trial_id: str, outcome: Outcome) -> None:
-        run = self._under_way.pop(trial_id)
+        run = self._under_way.pop(trial_id, None)
+        if run is None:
+            return  # it waited for room
         if self._store is not None:
             self._store.fetch(run.folder)
         self._work.ended(run, outcome)

@@ -120,6 +120,10 @@ class Session(Work):
             self.save()
         return self._waiting.popleft().run
 
+    @property
+    def is_known(self) -> bool:
+        return self._search is None
+
     def past(self) -> Iterable[tuple[str, list[Row]]]:
         for entry in self.entries:
             if entry.state in ("finished", "stopped"):

@@ -22,6 +22,11 @@ class Work(ABC):
     def next(self) -> Run | None:
         """The next run to take on; None: there is no other."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether what comes next does not depend on what comes of the others, so that several may wait for room."""
+        return True
+
     def past(self) -> Iterable[tuple[str, list[Row]]]:
         """Names and rows of the runs that ended in an earlier session."""
         return ()
