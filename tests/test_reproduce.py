@@ -236,6 +236,21 @@ def test_a_run_that_the_launcher_started_has_its_versions(project):
     assert (session["git_commit"], session["torch"], session["cpu"]) == ("abc", "2", None)
 
 
+def test_what_is_kept_names_no_folder_of_the_machine(project):
+    plan = project.finish()
+    command = [
+        "/home/me/pearl/launch_experiment.py",
+        "/home/me/pearl/configs/x.json",
+        "--seed",
+        "0",
+        "/tmp/other.json",
+    ]
+    (plan.run.folder / "versions.json").write_text(json.dumps({**VERSIONS, "command": command}))
+    remade(project)
+    (session,) = json.loads((plan.results / "machine.json").read_text())
+    assert session["command"] == ["launch_experiment.py", "configs/x.json", "--seed", "0", "other.json"]
+
+
 @pytest.mark.parametrize(("rows", "limit", "kept"), [(5, 10_000, 5), (500, 2_000, 332), (500, 12, 2)])
 def test_thinning_keeps_whole_rows_evenly_with_first_and_last(project, rows, limit, kept):
     from rlkit.reproduction.collect import thinned

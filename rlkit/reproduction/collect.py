@@ -68,8 +68,23 @@ def _keep_rows(folder: Path, kept: Path, noted: Session) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     with replacing(kept / PROGRESS_FILE) as file:
         file.write(thinned((folder / PROGRESS_FILE).read_bytes(), MAX_PROGRESS_BYTES))
-    write_json(kept / MACHINE_FILE, [*earlier, {**last, **noted}])
+    write_json(kept / MACHINE_FILE, [_without_folders(session) for session in (*earlier, {**last, **noted})])
     _keep_config(folder, kept)
+
+
+def _without_folders(session: Session) -> Session:
+    """The session with its command as given in the project's folder: where that lay means nothing to others."""
+    if "command" not in session:
+        return session
+    root = Path(session["command"][0]).parent
+    return {**session, "command": [_below(root, word) for word in session["command"]]}
+
+
+def _below(root: Path, word: str) -> str:
+    path = Path(word)
+    if not path.is_absolute():
+        return word
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
 def thinned(table: bytes, limit: int) -> bytes:
