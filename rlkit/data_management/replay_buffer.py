@@ -19,6 +19,9 @@ class MultiTaskReplayBuffer:
     A transition is one row: what the encoder reads (`context_columns`), then terminal and, where the environment
     gives it, sparse reward. A task's rows lie in pages that it takes as its data grow and gives back when it is
     cleared; sampling for many tasks is one look-up in the page table and one gather.
+
+    Attributes:
+        columns: where each part of a transition lies in a row.
     """
 
     def __init__(
@@ -48,8 +51,11 @@ class MultiTaskReplayBuffer:
         self.device = device
         self._columns = (*context_columns(use_next_obs=True), *("terminal", "sparse_reward")[: 1 + has_sparse_reward])
         self._widths = [self._dims.of(name) for name in self._columns]
-        self._reward_at = sum(self._widths[: self._columns.index("reward")])
         self.width = sum(self._widths)
+        ends = np.cumsum(self._widths).tolist()
+        self.columns = {
+            name: slice(end - self._dims.of(name), end) for name, end in zip(self._columns, ends, strict=True)
+        }
         self._rows = torch.empty(0, self.width, device=device)
         self._rows_version = 0
         self._free_pages: list[int] = []
@@ -74,14 +80,6 @@ class MultiTaskReplayBuffer:
     def version(self) -> int:
         """Grows whenever anything that sampling reads is allocated anew: what was captured before is stale then."""
         return self._rows_version + self._page_table.version + self._sizes.version + self._paths.version
-
-    @property
-    def columns(self) -> dict[str, slice]:
-        """Where each part of a transition lies in a row."""
-        ends = np.cumsum(self._widths).tolist()
-        return {
-            name: slice(end - width, end) for name, width, end in zip(self._columns, self._widths, ends, strict=True)
-        }
 
     def _tensors(self) -> tuple[Tensor, ...]:
         return (self._rows, self._page_table.tensor, self._sizes.tensor, *self._paths.tensors)
@@ -201,7 +199,7 @@ class MultiTaskReplayBuffer:
         """What the encoder reads of `rows`, which are overwritten."""
         if sparse:
             assert self.has_sparse_reward, "the buffer keeps no sparse reward"
-            rows[..., self._reward_at] = rows[..., -1]
+            rows[..., self.columns["reward"]] = rows[..., self.columns["sparse_reward"]]
         return rows[..., : self._dims.context(use_next_obs)]
 
     def _draw_positions(self, tasks: Tensor, num: int, generator: torch.Generator) -> Tensor:
