@@ -84,12 +84,12 @@ def test_a_tape_simulates_the_same_episodes_again():
 
 @pytest.mark.slow
 def test_a_study_is_measured_beside_its_launchers(monkeypatch):
-    from rlkit.config.files import changed_config, load_config
+    from rlkit.config.files import changed_config, debug_version, load_config
     from scripts.benchmarks import sweep
 
     monkeypatch.setattr(sweep, "TINY_RUNS", 3)
     monkeypatch.setattr(sweep, "EARLY", 1)
-    config = changed_config(load_config(ROOT / "configs/quickstart.json"), sweep.TINY)
+    config = changed_config(debug_version(load_config(ROOT / "configs/quickstart.json")), sweep.TINY)
     (_, pair), (_, tiny) = sweep.measure(config)
     assert pair.value > pair.limit > 1.0  # a study starts Ray first
     assert 0 < tiny.value < pair.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -11,28 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from envs.cpus import usable_cpus
-from rlkit.config.files import changed_config
+from rlkit.config.files import changed_config, debug_version
 from rlkit.config.settings import Config
 from rlkit.launchers.runs import ROOT, Run
 from rlkit.sweep.session import TABLE_FILE
 from rlkit.sweep.table import read_table
 from rlkit.util.errors import UserError
 
-from .timing import Case
+from .timing import MIB, Case
 
-TINY = {
-    "net_size": 32,
-    "algo_params.num_iterations": 1,
-    "algo_params.num_initial_steps": 40,
-    "algo_params.num_tasks_sample": 2,
-    "algo_params.num_steps_prior": 40,
-    "algo_params.num_extra_rl_steps_posterior": 40,
-    "algo_params.num_train_steps_per_itr": 5,
-    "algo_params.meta_batch": 4,
-    "algo_params.batch_size": 32,
-    "algo_params.embedding_batch_size": 32,
-    "algo_params.embedding_mini_batch_size": 32,
-}
+TINY = {"net_size": 32, "algo_params.num_iterations": 1, "util_params.debug": False}  # of a debug run
 TINY_RUNS, EARLY = 200, 50  # how many, and at which the driver's memory is read first
 WATCH_SECONDS = 1.0
 NAME = "study"
@@ -50,7 +39,7 @@ def measure(config: Config) -> Iterator[tuple[str, Case]]:
             else:
                 by_launchers += _launchers(config, jobs) / 2
     yield f"{jobs} runs at a time", Case(by_study, by_launchers, "s", f"{length}; limit: launchers side by side")
-    tiny = changed_config(config, TINY)
+    tiny = changed_config(debug_version(config), TINY)
     seconds, early, late = _study(tiny, TINY_RUNS)
     memory = f"driver {early:.0f} MiB after {EARLY} runs, {late:.0f} after {TINY_RUNS}"
     yield f"{TINY_RUNS} tiny runs, each", Case(seconds / TINY_RUNS, _launchers(tiny, jobs) / jobs, "s", memory)
@@ -111,4 +100,4 @@ def _resident(pid: int) -> float:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0.0
-    return pages * 4096 / 2**20
+    return pages * resource.getpagesize() / MIB
