@@ -227,6 +227,7 @@ class _Tell(tune.Callback):
     def __init__(self, work: Work, store: Store | None) -> None:
         self._work, self._store = work, store
         self._under_way: dict[str, Run] = {}
+        self._stopped: list[Run] = []
         self._begun: set[str] = set()
         self._last: dict[str, int] = {}
 
@@ -260,21 +261,29 @@ class _Tell(tune.Callback):
         self._ended(trial.trial_id, Outcome("failed", f"{reason} ({RESTARTS} times started again)"))
 
     def end(self) -> None:
-        """All is over: what is still under way was interrupted, and saves itself by now."""
-        runs = list(self._under_way.values())
+        """All is over: what is still under way was interrupted, and saves itself by now, as do those just stopped."""
+        runs = [*self._under_way.values(), *self._stopped]
         if any(run.is_running for run in runs):
             click.echo("waiting for the runs to save themselves")
         settle(runs, SAVE_SECONDS)
         for trial_id in list(self._under_way):
             self._ended(trial_id, Outcome("interrupted"))
+        for run in self._stopped:
+            self._fetch(run)
+            self._work.settled(run)
 
     def _ended(self, trial_id: str, outcome: Outcome) -> None:
         run = self._under_way.pop(trial_id, None)
         if run is None:
             return  # it waited for room
+        if outcome.state == "stopped":
+            self._stopped.append(run)
+        self._fetch(run)
+        self._work.ended(run, outcome)
+
+    def _fetch(self, run: Run) -> None:
         if self._store is not None:
             self._store.fetch(run.folder)
-        self._work.ended(run, outcome)
 
 
 class _StopAll(tune.Stopper):

@@ -153,6 +153,13 @@ class Session(Work):
         self._change(run, outcome.state)
         self._tell(entry.point.number)
 
+    def settled(self, run: Run) -> None:
+        entry = self._entry(run)
+        self._read_value(entry)
+        if run.is_finished:
+            entry.state = "finished"
+        self.save()
+
     def save(self) -> None:
         """Write study.csv."""
         write_table(self.folder / TABLE_FILE, list(self.study.space), self.entries)

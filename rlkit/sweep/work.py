@@ -49,7 +49,11 @@ class Work(ABC):
 
     @abstractmethod
     def ended(self, run: Run, outcome: Outcome) -> None:
-        """Nothing works on it any more."""
+        """It is over; one that a scheduler stopped may still be saving itself."""
+
+    @abstractmethod
+    def settled(self, run: Run) -> None:
+        """A run that a scheduler stopped has saved itself: it may have come further than it was told of."""
 
 
 class RunList(Work):
@@ -100,3 +104,6 @@ class RunList(Work):
         else:
             click.echo(f"{run.name}: {outcome.message}", err=True)
             self.failed.append(run)
+
+    def settled(self, run: Run) -> None:
+        """See `Work`: no scheduler stops a run of these."""

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 from viz.synthetic import make_run
@@ -65,6 +67,25 @@ def test_what_has_ended_is_not_repeated_and_the_rest_is(project):
     assert [again.next().name, again.next().name, again.next()] == ["001-s0", "001-s1", None]
     assert dict(again.past()) == {"000-s0": [Row(1, -9), Row(2, -8)], "000-s1": [Row(1, -5)]}
     assert [entry.value for entry in again.entries][:2] == [-8, -5]
+
+
+def test_what_a_stopped_run_saved_last_is_in_the_table(project):
+    pytest.importorskip("ray")
+    from rlkit.sweep.on_ray import _Tell
+
+    session = project.session(space=GRID)
+    tell = _Tell(session, None)
+    for name, run, last in (("a", session.next(), [-9.0, -8.0]), ("b", session.next(), [-9.0, -8.0, -7.0])):
+        trial = SimpleNamespace(trial_id=name, config={"job": SimpleNamespace(run=run)}, last_result={})
+        tell.on_trial_start(0, [], trial)
+        make_run(run.folder, [-9.0], {}, state="interrupted")
+        tell.on_trial_complete(0, [], trial)
+        shutil.rmtree(run.folder)
+        make_run(run.folder, last, {}, state="interrupted")
+    assert [row["iteration"] for row in table(project)] == ["1", "1"]
+    tell.end()
+    assert [row["iteration"] for row in table(project)] == ["2", "3"]
+    assert [row["state"] for row in table(project)] == ["stopped", "finished"]
 
 
 def test_another_study_is_not_gone_on_with(project):
