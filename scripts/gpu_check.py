@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import click
 
 from rlkit.reproduction.collect import note_session
-from rlkit.reproduction.experiments import EXPERIMENTS, find_experiment
-from rlkit.reproduction.plan import Folders, Plan, plan_run
+from rlkit.reproduction.plan import Plan, Reproduction
 from rlkit.reproduction.results import SECONDS, read_columns
 from rlkit.runs.folder import PROGRESS_FILE
 from rlkit.util.command import Command, UserPath, run_command
@@ -46,14 +45,14 @@ class Part(NamedTuple):
     command: tuple[str, ...]  # behind the interpreter, in the repository's root
 
 
-def folders_of(out: Path) -> Folders:
-    return Folders(out / "runs", RESULTS, ROOT / "docs" / "results.md")
+def reproduction_of(out: Path) -> Reproduction:
+    return Reproduction(out / "runs", RESULTS, ROOT / "docs" / "results.md")
 
 
-def plan_of(folders: Folders) -> Plan:
+def plan_of(reproduction: Reproduction) -> Plan:
     """The run: the one that scripts/reproduce.py plans, so that it can be kept as that, and go on as that."""
-    experiment = find_experiment(EXPERIMENT)
-    return plan_run(experiment, experiment.arms[0], 0, folders)
+    experiment = reproduction.find(EXPERIMENT)
+    return reproduction.plan(experiment, experiment.arms[0], 0)
 
 
 def parts(out: Path, device: str) -> list[Part]:
@@ -64,7 +63,7 @@ def parts(out: Path, device: str) -> list[Part]:
         return Part(section, minutes, ("scripts/benchmark.py", section, *words))
 
     tests = ("-m", "pytest", "-vv", "-p", "no:cacheprovider", "-m", "gpu", *TESTS)
-    train = plan_of(folders_of(out)).run.command(["--gpu", "0"])[1:]
+    train = plan_of(reproduction_of(out)).run.command(["--gpu", "0"])[1:]
     benchmarks = [benchmark(section, minutes) for section, minutes in FIGURES.items()]
     return [Part("tests", 4.0, tests), *benchmarks, Part("train", None, tuple(train))]
 
@@ -78,7 +77,7 @@ def parts(out: Path, device: str) -> list[Part]:
 def main(out: Path, minutes: float, folder: Path | None) -> int:
     """Run the parts; exit code 1 where one of them is not done."""
     if folder is not None:
-        to_docs(folder.resolve(), PAGE, folders_of(folder.resolve()))
+        to_docs(folder.resolve(), PAGE, reproduction_of(folder.resolve()))
         return 0
     import torch
 
@@ -91,7 +90,7 @@ def main(out: Path, minutes: float, folder: Path | None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     machine = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
     results = run_parts(parts(out, "cuda"), out, 60 * minutes, machine)
-    run = plan_of(folders_of(out)).run
+    run = plan_of(reproduction_of(out)).run
     if run.folder.exists():
         note_session(run, 0, "cuda")
     return 0 if set(results.values()) == {DONE} else EXIT_FAILED
@@ -136,7 +135,7 @@ def run_part(part: Part, out: Path, seconds: float) -> str:
     return DONE if code == 0 else FAILED
 
 
-def to_docs(folder: Path, page: Path, folders: Folders) -> None:
+def to_docs(folder: Path, page: Path, reproduction: Reproduction) -> None:
     """Put the figures of `folder` into `page`, and its run, once it is finished, into the page of results.
 
     Raises:
@@ -150,18 +149,18 @@ def to_docs(folder: Path, page: Path, folders: Folders) -> None:
     if not isinstance(said, dict) or not end:
         raise UserError(f"{folder} has no results.json" if end else f"{page} has no place for the figures: {BEGIN}")
     with replacing(page) as file:
-        file.write("\n".join([head + begin, *described(folder, said, folders), end + tail]).encode())
+        file.write("\n".join([head + begin, *described(folder, said, reproduction), end + tail]).encode())
     click.echo(page)
-    remake(EXPERIMENTS, folders)
+    remake(reproduction)
 
 
-def described(folder: Path, said: Mapping[str, Any], folders: Folders) -> Iterator[str]:
+def described(folder: Path, said: Mapping[str, Any], reproduction: Reproduction) -> Iterator[str]:
     """The machine, how each part ended, how far the run came, and a row for each figure, in Markdown."""
     from benchmarks.timing import Case
 
     machine = ", ".join(f"{name} {value}" for name, value in said["machine"].items())
     yield f"{machine}.\n\n" + "; ".join(f"{name}: {state}" for name, state in said["parts"].items()) + ".\n"
-    progress = plan_of(folders).run.folder / PROGRESS_FILE
+    progress = plan_of(reproduction).run.folder / PROGRESS_FILE
     if progress.exists():
         columns = read_columns(progress)
         took, steps, reached = (columns[name][-1] for name in (SECONDS, X_DEFAULT, Y_DEFAULT))

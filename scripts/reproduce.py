@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from rich.table import Column, Table
 
 from rlkit.launchers.runs import ROOT, Run, share_of_cpus, thread_settings
 from rlkit.reproduction.collect import collect, gpu_name, note_session
-from rlkit.reproduction.experiments import EXPERIMENTS, Experiment, find_experiment
+from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.listing import LIST_HEAD, list_rows
-from rlkit.reproduction.plan import Folders, Plan, plan_of, plans
+from rlkit.reproduction.plan import Plan, Reproduction
 from rlkit.reproduction.remake import remake
 from rlkit.reproduction.results import read_result
 from rlkit.sweep.engine import Means, execute
@@ -72,33 +72,35 @@ def main(
     jobs: int,
     output: Path,
 ) -> int:
-    folders = Folders(output, RESULTS, PAGE)
-    experiments = choose(names, device)
+    reproduction = Reproduction(output, RESULTS, PAGE)
+    experiments = choose(reproduction, names, device)
+    named_or_all = experiments if names else reproduction.experiments
     if only_list:
-        show(EXPERIMENTS if not names else experiments, seeds, folders)
+        show(reproduction, named_or_all, seeds)
         return 0
     if cpu_minutes is not None and len(collected) != 1:
         raise UserError("--cpu-minutes: should come with one --collect")
     failed = []
-    for plan in [plan_of(folder, experiments if names else EXPERIMENTS, folders) for folder in collected]:
-        is_new = collect(plan, folders, cpu_minutes)
+    for plan in [reproduction.plan_of(folder, named_or_all) for folder in collected]:
+        is_new = collect(plan, reproduction.results, cpu_minutes)
         click.echo(f"{plan.run.folder}: {'kept' if is_new else 'kept already'} in {plan.results}")
     if budget_minutes != 0 and not collected:
         deadline = math.inf if budget_minutes is None else time.monotonic() + 60 * budget_minutes
-        failed = run_missing(experiments, seeds, device, jobs, deadline, folders)
-    remake(EXPERIMENTS, folders)
+        wanted = wanted_runs(reproduction.plans(experiments, seeds, tuple(thread_settings(jobs))))
+        failed = run_all(wanted, device, jobs, deadline)
+    remake(reproduction)
     return EXIT_FAILED if failed else 0
 
 
-def show(experiments: Sequence[Experiment], seeds: int | None, folders: Folders) -> None:
+def show(reproduction: Reproduction, experiments: Sequence[Experiment], seeds: int | None) -> None:
     """Print a row per arm."""
     table = Table(*(Column(heading, overflow="fold") for heading in LIST_HEAD))
-    for row in list_rows(experiments, seeds, folders):
+    for row in list_rows(reproduction, experiments, seeds):
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(table)
 
 
-def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
+def choose(reproduction: Reproduction, names: tuple[str, ...], device: str) -> list[Experiment]:
     """The experiments called so, or all that are meant for the device.
 
     Raises:
@@ -108,18 +110,19 @@ def choose(names: tuple[str, ...], device: str) -> list[Experiment]:
     if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):
         raise UserError(f"--device {device}: should be cpu, cuda or cuda:ID")
     if not names:
-        return [experiment for experiment in EXPERIMENTS if experiment.device == ("cpu" if kind == "cpu" else "gpu")]
-    return [find_experiment(name) for name in dict.fromkeys(names)]
+        meant_for = "cpu" if kind == "cpu" else "gpu"
+        return [experiment for experiment in reproduction.experiments if experiment.device == meant_for]
+    return [reproduction.find(name) for name in dict.fromkeys(names)]
 
 
-def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int, folders: Folders) -> list[Plan]:
-    """The runs that have no results yet.
+def wanted_runs(plans: Iterable[Plan]) -> list[Plan]:
+    """Those that have no results yet.
 
     Raises:
         UserError: a run of another config is in the way, or a file of results is damaged.
     """
     wanted = []
-    for plan in plans(experiments, seeds, folders, tuple(thread_settings(jobs))):
+    for plan in plans:
         if read_result(plan) is not None:
             continue
         if plan.has_run and (differences := plan.differences(plan.run.folder)):
@@ -128,16 +131,13 @@ def wanted_runs(experiments: Sequence[Experiment], seeds: int | None, jobs: int,
     return wanted
 
 
-def run_missing(
-    experiments: Sequence[Experiment], seeds: int | None, device: str, jobs: int, deadline: float, folders: Folders
-) -> list[Run]:
-    """Run what has no results yet, until the deadline; returns the runs that failed.
+def run_all(wanted: Sequence[Plan], device: str, jobs: int, deadline: float) -> list[Run]:
+    """Take the runs on until the deadline; returns those that failed.
 
     Raises:
-        UserError: there is no such device, or a run is in the way.
+        UserError: there is no such device.
         KeyboardInterrupt: interrupted; the runs can be resumed.
     """
-    wanted = wanted_runs(experiments, seeds, jobs, folders)
     if device == "cpu":
         for plan in wanted:
             if plan.experiment.device == "gpu":

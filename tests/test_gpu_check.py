@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from benchmarks import gpu, iteration  # noqa: E402
 from benchmarks.timing import Timings  # noqa: E402
 from rlkit.config.files import load_config  # noqa: E402
 from rlkit.reproduction.collect import collect  # noqa: E402
-from rlkit.reproduction.plan import Folders  # noqa: E402
+from rlkit.reproduction.plan import Reproduction  # noqa: E402
 from rlkit.reproduction.results import read_result  # noqa: E402
 from rlkit.util.errors import RunError  # noqa: E402
 
@@ -125,21 +126,27 @@ def folder(tmp_path, monkeypatch, config):
     for section in gpu_check.FIGURES:
         words = [section, "--config", str(config), "--seconds", "0", "--json", str(out / f"{section}.json")]
         assert CliRunner().invoke(benchmark.main, words).exit_code == 0
-    plan = gpu_check.plan_of(gpu_check.folders_of(out))
+    plan = gpu_check.plan_of(gpu_check.reproduction_of(out))
     make_run(plan.run.folder, [-90.0, -60.0], plan.config.model_dump(), state="interrupted")
     todo = [part("tests", ""), part("graph", "raise SystemExit('apart')")]
     gpu_check.run_parts(todo, out, 60.0, {"device": "Fast GPU", "torch": "2.7"})
     return out
 
 
+def reproduction_in(folder, runs):
+    """Results of their own, of this project's experiments."""
+    (folder / "results").mkdir()
+    shutil.copy(ROOT / "results/experiments.json", folder / "results")
+    return Reproduction(runs, folder / "results", folder / "results.md")
+
+
 def test_a_folder_of_figures_becomes_the_pages(folder, tmp_path):
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{gpu_check.BEGIN}\nold\n\n{gpu_check.END}after\n")
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/notes.md").write_text("about\n")
-    folders = Folders(folder / "runs", tmp_path / "results", tmp_path / "results.md")
+    reproduction = reproduction_in(tmp_path, folder / "runs")
+    (reproduction.results / "notes.md").write_text("about\n")
     for _ in range(2):  # again: the same
-        gpu_check.to_docs(folder, page, folders)
+        gpu_check.to_docs(folder, page, reproduction)
         text = page.read_text()
         assert text.startswith(
             f"before\n{gpu_check.BEGIN}\ndevice Fast GPU, torch 2.7.\n\ntests: done; graph: failed.\n"
@@ -151,13 +158,13 @@ def test_a_folder_of_figures_becomes_the_pages(folder, tmp_path):
         modes = [f"gpu: tiny, {p}, {m}" for m in ("eager", "graph") for p in ("float32", "tf32", "bf16")]
         phases = [f"iteration: tiny, {phase}" for phase in ("collect", "train", "evaluate", "whole iteration")]
         assert rows[2:] == [*modes, *phases, "memory: tiny"]
-    assert "no finished run yet" in folders.page.read_text()
+    assert "no finished run yet" in reproduction.page.read_text()
 
 
 def test_a_finished_run_becomes_a_result(tmp_path):
     """It is the one that scripts/reproduce.py plans."""
-    folders = Folders(tmp_path / "runs", tmp_path / "results", tmp_path / "results.md")
-    plan = gpu_check.plan_of(folders)
+    reproduction = reproduction_in(tmp_path, tmp_path / "runs")
+    plan = gpu_check.plan_of(reproduction)
     config = plan.config.model_dump()
     config["algo_params"]["num_iterations"] = plan.run.num_iterations
     make_run(plan.run.folder, [-40.0] * plan.run.num_iterations, config)
@@ -165,7 +172,7 @@ def test_a_finished_run_becomes_a_result(tmp_path):
     for name in ("context_encoder", "policy"):
         torch.save({}, plan.run.folder / f"{name}.pth")
     (plan.run.folder / "tasks.json").write_text("{}")
-    assert collect(plan, folders)
+    assert collect(plan, reproduction.results)
     assert read_result(plan).iterations == plan.run.num_iterations
     words = gpu_check.parts(tmp_path, "cuda")[-1].command
     assert words[1:3] == ("--resume", str(plan.run.folder))

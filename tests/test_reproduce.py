@@ -1,5 +1,6 @@
 """scripts/reproduce.py as a user calls it, over tiny experiments, and what it makes of finished runs."""
 
+import copy
 import csv
 import json
 import os
@@ -25,6 +26,19 @@ TINY = {
     ),
     "util_params": {"plots": False, "num_threads": 1},
 }
+EXPERIMENTS = {
+    "alone": {"title": "One", "arms": ["tiny"], "seeds": 2, "target": -6.0, "reached": "-7", "keeps_weights": False},
+    "arms": {
+        "title": "Several",
+        "arms": [{"label": "same", "config": "tiny", "runs_of": "alone"}, {"label": "other", "config": "other"}],
+        "seeds": 2,
+        "order": ["same", "other"],
+        "by_trajectory": True,
+        "columns": ["Z variance eval"],
+        "keeps_weights": False,
+    },
+    "large": {"title": "On a GPU", "arms": ["tiny"], "device": "gpu", "env_steps": 1000},
+}
 VERSIONS = {"device": "cpu", "platform": "elsewhere", "git_commit": "abc", "torch": "2"}
 
 
@@ -32,21 +46,19 @@ class Project:
     """Two tiny experiments in folders of their own: `alone`, and `arms`, which shares the runs of `alone`."""
 
     def __init__(self, script, folder):
-        from rlkit.reproduction.plan import Folders
+        from rlkit.reproduction.plan import Reproduction
 
         self.script, self.folder = script, folder
-        self.folders = Folders(folder / "output", folder / "results", folder / "docs/results.md")
-        self.experiments = script.EXPERIMENTS
+        self.reproduction = Reproduction(folder / "output", folder / "results", folder / "docs/results.md")
+        self.experiments = copy.deepcopy(EXPERIMENTS)
 
     def __call__(self, *arguments):
-        return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.folders.output)])
+        return CliRunner().invoke(self.script.main, [*arguments, "--output", str(self.reproduction.output)])
 
     def plan(self, name="alone", label="", seed=0):
-        from rlkit.reproduction.plan import plan_run
-
-        experiment = next(experiment for experiment in self.experiments if experiment.name == name)
+        experiment = self.reproduction.find(name)
         arm = next(arm for arm in experiment.arms if arm.label == label)
-        return plan_run(experiment, arm, seed, self.folders)
+        return self.reproduction.plan(experiment, arm, seed)
 
     def finish(self, *, returns=(-9, -8, -7, -6, -5, -4), columns=COLUMNS, state="finished", **which):
         """Leave the folder of a run whose column `Test Return Trajectory n` and times count the rows."""
@@ -56,6 +68,13 @@ class Project:
         make_run(plan.run.folder, returns, config, columns=columns, state=state)
         (plan.run.folder / "versions.json").write_text(json.dumps(VERSIONS))
         return plan
+
+    def expect(self, name, **changes):
+        """Change an experiment."""
+        self.experiments[name] |= changes
+        tree = [{"name": name, **experiment} for name, experiment in self.experiments.items()]
+        (self.folder / "results/experiments.json").write_text(json.dumps(tree))
+        vars(self.reproduction).pop("experiments", None)  # read anew
 
     def change(self, **algo_params):
         """Change the config of all arms."""
@@ -69,43 +88,25 @@ def project(monkeypatch, tmp_path):
     import reproduce
     from rlkit.reproduction import experiments
 
-    Arm = experiments.Arm
-    tiny = (
-        experiments.Experiment(
-            "alone", "One", (Arm("", "tiny"),), seeds=2, target=-6.0, reached="-7", keeps_weights=False
-        ),
-        experiments.Experiment(
-            "arms",
-            "Several",
-            (Arm("same", "tiny", runs_of="alone"), Arm("other", "other")),
-            seeds=2,
-            order=("same", "other"),
-            by_trajectory=True,
-            columns=("Z variance eval",),
-            keeps_weights=False,
-        ),
-        experiments.Experiment("large", "On a GPU", (Arm("", "tiny"),), device="gpu", env_steps=1000),
-    )
     for folder in ("configs", "docs", "results"):
         (tmp_path / folder).mkdir()
     (tmp_path / "configs/other.json").write_text(json.dumps({"base": "tiny.json", "latent_size": 2}))
     (tmp_path / "results/notes.md").write_text(
         'about\n## alone\nReaches {{ r("alone") }}, {{ r("alone", "band") }}.\n'
     )
-    monkeypatch.setattr(experiments, "EXPERIMENTS", tiny)
-    monkeypatch.setattr(reproduce, "EXPERIMENTS", tiny)
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(reproduce, "PAGE", tmp_path / "docs/results.md")
     monkeypatch.setattr(experiments, "CONFIGS", tmp_path / "configs")
     project = Project(reproduce, tmp_path)
     project.change()
+    project.expect("alone")
     return project
 
 
 def remade(project):
     result = project("--budget-minutes", "0")
     assert result.exit_code == 0, result.output
-    return project.folders.page.read_text()
+    return project.reproduction.page.read_text()
 
 
 def handed_out(work):
@@ -126,9 +127,9 @@ def test_length_counts_whole_episodes(project):
 
 
 def test_runs_are_named_by_experiment_arm_and_seed(project):
-    assert project.plan(seed=1).run.folder == project.folders.output / "point-robot/reproduce.alone-s1"
+    assert project.plan(seed=1).run.folder == project.reproduction.output / "point-robot/reproduce.alone-s1"
     assert project.plan("arms", "other").run.folder.name == "reproduce.arms.other-s0"
-    assert project.plan("arms", "other", 1).results == project.folders.results / "arms/other-s1"
+    assert project.plan("arms", "other", 1).results == project.reproduction.results / "arms/other-s1"
     assert project.plan("arms", "same", 1) == project.plan(seed=1)
 
 
@@ -137,7 +138,7 @@ def test_commands_start_and_resume(project):
     command = plan.run.command(["--cpu"])
     assert command[2:8] == [str(plan.run.config), "--seed", "0", "--name", "reproduce.alone-s0", "--cpu"]
     assert "algo_params.num_iterations=2" in command
-    assert f'util_params.base_log_dir="{project.folders.output}"' in command
+    assert f'util_params.base_log_dir="{project.reproduction.output}"' in command
     project.finish(state="interrupted")
     resumed = plan.run.command(["--cpu"])[2:]
     assert resumed == ["--resume", str(plan.run.folder), "--cpu", "--set", "algo_params.num_iterations=2"]
@@ -168,7 +169,7 @@ def test_the_page_tells_what_the_rows_say(project):
     assert "## Not run yet\n\nlarge." in page
     for figure in ("alone", "arms", "arms-by-trajectory"):
         assert f"(../results/figures/{figure}.png)" in page
-        assert (project.folders.results / f"figures/{figure}.png").stat().st_size < 300_000
+        assert (project.reproduction.results / f"figures/{figure}.png").stat().st_size < 300_000
 
 
 def test_the_same_data_make_the_same_files(project):
@@ -176,12 +177,12 @@ def test_the_same_data_make_the_same_files(project):
 
     def files():
         remade(project)
-        paths = [project.folders.page, *sorted(project.folders.results.rglob("*.*"))]
+        paths = [project.reproduction.page, *sorted(project.reproduction.results.rglob("*.*"))]
         return {path: path.read_bytes() for path in paths if path.is_file()}
 
     first = files()
     assert files() == first
-    for path in (project.folders.output / "point-robot").iterdir():
+    for path in (project.reproduction.output / "point-robot").iterdir():
         path.rename(project.folder / "gone")
     assert files() == first
 
@@ -189,7 +190,7 @@ def test_the_same_data_make_the_same_files(project):
 def test_unfinished_runs_are_not_kept(project):
     project.finish(returns=[-3], state="interrupted")
     assert "no finished run yet" in remade(project)
-    assert not (project.folders.results / "alone").exists()
+    assert not (project.reproduction.results / "alone").exists()
 
 
 def test_a_missed_target_is_said(project):
@@ -318,7 +319,7 @@ def test_a_run_that_lies_anywhere_is_collected_by_its_config(project):
     assert f"{folder}: kept in {plan.results}" in " ".join(result.output.split())
     (session,) = json.loads((plan.results / "machine.json").read_text())
     assert session["cpu_minutes"] == 7
-    assert "| other | 6k | 1 | **-6.00** |" in project.folders.page.read_text()
+    assert "| other | 6k | 1 | **-6.00** |" in project.reproduction.page.read_text()
     assert "kept already" in collected(project, "--collect", folder).output
 
 
@@ -329,42 +330,33 @@ def test_only_finished_runs_of_an_experiment_are_collected(project):
     (folder / "variant.json").write_text(json.dumps(config))
     line = error_line(collected(project, "--collect", folder))
     assert "mine is a run of no experiment; of alone it differs: net_size is 16, planned 8" in line
-    assert not (project.folders.results / "alone").exists()
+    assert not (project.reproduction.results / "alone").exists()
 
 
-def test_a_domain_that_leads_has_its_row_and_panel(project, monkeypatch):
-    from dataclasses import replace
-
-    from rlkit.reproduction import experiments
-
-    alone, *rest = project.experiments
-    project.experiments = (replace(alone, leads=True, compared_at=3_500), replace(rest[0], leads=True, order=()))
-    for module in (project.script, experiments):
-        monkeypatch.setattr(module, "EXPERIMENTS", project.experiments)
+def test_a_domain_that_leads_has_its_row_and_panel(project):
+    project.expect("alone", leads=True, compared_at=3_500)
+    project.expect("arms", leads=True, order=[])
     _, folder = moved(project, returns=[-9, -8, -7, -6, -5, -4])
     assert collected(project, "--collect", folder, "--cpu-minutes", "5").exit_code == 0
     page = remade(project)
-    (row,) = [line for line in page.splitlines() if line.startswith("| point-robot (`tiny`) | -6 or better: met |")]
+    (row,) = [line for line in page.splitlines() if line.startswith("| point-robot (`alone`) | -6 or better: met |")]
     assert "| -6.00 | 0.1 min | 5.0 min | 6k | **-6.50** after 4k | -7 |" in row
     assert page.index("../results/figures/domains.png") < page.index("| domain | target")
-    assert (project.folders.results / "figures/domains.png").stat().st_size < 300_000
+    assert (project.reproduction.results / "figures/domains.png").stat().st_size < 300_000
 
 
-def test_a_film_is_shown_where_there_is_one(project, monkeypatch):
-    from dataclasses import replace
-
-    filmed = (replace(project.experiments[0], filmed_task=3), *project.experiments[1:])
-    monkeypatch.setattr(project.script, "EXPERIMENTS", filmed)
+def test_a_film_is_shown_where_there_is_one(project):
+    project.expect("alone", filmed_task=3)
     project.finish()
     assert ".gif" not in remade(project)
-    (project.folders.results / "figures/alone.gif").write_bytes(b"GIF89a")
+    (project.reproduction.results / "figures/alone.gif").write_bytes(b"GIF89a")
     page = remade(project)
     assert "(../results/figures/alone.gif)" in page
     assert "sim_policy.py results/weights/alone --task 3 --gif results/figures/alone.gif" in page
 
 
 def test_what_was_tried_is_listed(project):
-    path = project.folders.results / "tried.csv"
+    path = project.reproduction.results / "tried.csv"
     path.write_text('domain,settings,return\nant-dir,"width 128, 2 x 128 rows",192\n')
     page = remade(project)
     assert page.endswith("| ant-dir | width 128, 2 x 128 rows | 192 |\n")
@@ -405,7 +397,7 @@ def test_collected_runs_are_not_started_again(project, monkeypatch):
     for seed in range(2):
         project.finish(seed=seed)
     remade(project)
-    for path in (project.folders.output / "point-robot").iterdir():
+    for path in (project.reproduction.output / "point-robot").iterdir():
         path.rename(project.folder / path.name)  # a fresh clone has no output
     assert project("--only", "alone").exit_code == 0
     assert started == []
@@ -442,7 +434,27 @@ def test_without_names_the_experiments_for_the_device_run(project, monkeypatch):
 )
 def test_wrong_input_is_one_line(project, arguments, part):
     assert part in error_line(project(*arguments))
-    assert not project.folders.output.exists()
+    assert not project.reproduction.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "part"),
+    [
+        ('[{"name": "alone", "title": "One", "armes": ["tiny"]}]', "unknown key '0.armes'; the nearest known key is 'arms'"),
+        ('[{"name": "alone", "title": "One", "arms": ["tiny"], "seeds": 0}]', "0.seeds: should be greater than"),
+        ('[{"name": "alone", "arms": [{"label": "a"}]}]', "the key '0."),
+        ('[{"title": "One"}]', "the key '0.name' is missing"),
+        ("[3]", "0: should be"),
+        ("{}", "should be a valid tuple"),
+        ("[", "not valid JSON"),
+    ],
+)
+def test_a_wrong_table_of_experiments_is_one_line(project, table, part):
+    path = project.reproduction.results / "experiments.json"
+    path.write_text(table)
+    line = error_line(project("--list"))
+    assert str(path) in line
+    assert part in line
 
 
 @pytest.mark.parametrize(
@@ -482,7 +494,7 @@ def test_damaged_results_are_named_in_one_line(project, name, damage, part):
 )
 def test_notes_that_mean_nothing_are_said(project, notes, part):
     project.finish()
-    (project.folders.results / "notes.md").write_text(notes)
+    (project.reproduction.results / "notes.md").write_text(notes)
     assert part in error_line(project("--budget-minutes", "0"))
 
 
@@ -490,7 +502,7 @@ def test_notes_are_filled_in(project):
     project.finish()
     text = """{{ r("alone", "Epoch") }} {{ r("arms/same", "trajectory 2") }} {{ r("alone", "env steps") }}
         {{ r("alone", "wall-clock") }} {{ r("arms/other") }}"""
-    (project.folders.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
+    (project.reproduction.results / "notes.md").write_text(f"## alone\nA\n## Where we differ, and why\n{text}\n")
     page = remade(project)
     assert "## Where we differ, and why\n\n3.00 3.00 6k 0.1 min (no finished run yet)\n" in page
 
@@ -510,7 +522,7 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert 0 < first < 100_000
     assert f"stopped after {first} of 100000 iterations; can be resumed" in result.output
     assert plan.run.state == "interrupted"
-    assert "no finished run yet" in project.folders.page.read_text()
+    assert "no finished run yet" in project.reproduction.page.read_text()
 
     def interrupt():
         while not plan.run.iterations > first:
@@ -535,24 +547,23 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert [session["from_iteration"] for session in sessions] == [0, first, second]
     assert (
         "no finished run yet"
-        not in project.folders.page.read_text().split("## Every experiment")[1].split("`alone`")[1].split("\n")[0]
+        not in project.reproduction.page.read_text()
+        .split("## Every experiment")[1]
+        .split("`alone`")[1]
+        .split("\n")[0]
     )
 
 
 @pytest.mark.slow
 def test_the_agent_that_is_kept_can_be_simulated(project, monkeypatch):
-    from dataclasses import replace
-
     import sim_policy
-    from rlkit.reproduction import collect, experiments
+    from rlkit.reproduction import collect
 
-    arms = (*project.experiments[0].arms, experiments.Arm("other", "other"))
-    kept = replace(project.experiments[0], arms=arms, keeps_weights=True)
-    monkeypatch.setattr(project.script, "EXPERIMENTS", (kept,))
-    monkeypatch.setattr(experiments, "EXPERIMENTS", (kept,))
+    del project.experiments["arms"], project.experiments["large"]
+    project.expect("alone", arms=["tiny", {"label": "other", "config": "other"}], keeps_weights=True)
     assert project("--seeds", "2", "--jobs", "2").exit_code == 0
-    assert (project.folders.results / "weights/alone.other/policy.pth").exists()
-    folder = project.folders.results / "weights/alone"
+    assert (project.reproduction.results / "weights/alone.other/policy.pth").exists()
+    folder = project.reproduction.results / "weights/alone"
     files = ["context_encoder.pth", "policy.pth", "status.json", "tasks.json", "variant.json"]
     assert sorted(path.name for path in folder.iterdir()) == files
     assert (folder / "policy.pth").read_bytes() == (project.plan().run.folder / "policy.pth").read_bytes()

@@ -15,34 +15,27 @@ AGENTS = sorted(path.parent for path in RESULTS.glob("weights/*/policy.pth"))
 
 
 @pytest.fixture
-def folders(monkeypatch):
+def reproduction(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from rlkit.reproduction.plan import Folders
+    from rlkit.reproduction.plan import Reproduction
 
-    return Folders(ROOT / "output", RESULTS, PAGE)
-
-
-@pytest.fixture
-def experiments(folders):
-    from rlkit.reproduction.experiments import EXPERIMENTS
-
-    return EXPERIMENTS
+    return Reproduction(ROOT / "output", RESULTS, PAGE)
 
 
 @pytest.fixture
-def results(experiments, folders):
+def results(reproduction):
     from rlkit.reproduction.results import read_all
 
-    return read_all(experiments, folders)
+    return read_all(reproduction)
 
 
-def test_the_page_is_what_the_results_make_it(results, folders):
+def test_the_page_is_what_the_results_make_it(results, reproduction):
     from rlkit.reproduction.page import render
 
-    assert PAGE.read_text() == render(results, folders)
+    assert PAGE.read_text() == render(results, reproduction)
 
 
-def test_every_figure_is_there_and_has_its_two_sentences(results, folders):
+def test_every_figure_is_there_and_has_its_two_sentences(results, reproduction):
     from rlkit.reproduction.figures import figure_names
     from rlkit.reproduction.page import read_notes
 
@@ -74,7 +67,7 @@ def test_files_are_small():
         assert path.stat().st_size <= 300_000, path
 
 
-def test_missed_targets_are_explained(results, folders):
+def test_missed_targets_are_explained(results, reproduction):
     from rlkit.reproduction.page import DIFFERENCES, read_notes
 
     explained = read_notes(RESULTS / "notes.md", results).get(DIFFERENCES, "")
@@ -94,38 +87,32 @@ def test_kept_agents_load(monkeypatch, tmp_path, folder):
     assert result.exit_code == 0, result.output
 
 
-def test_arms_that_share_runs_share_their_config_and_length(experiments, folders):
-    from rlkit.reproduction.plan import plan_run
-
-    for experiment in experiments:
+def test_arms_that_share_runs_share_their_config_and_length(reproduction):
+    for experiment in reproduction.experiments:
         for arm in experiment.arms:
             if arm.runs_of:
                 own = arm.load(experiment.settings, 0)
-                shared = plan_run(experiment, arm, 0, folders)
+                shared = reproduction.plan(experiment, arm, 0)
                 assert flat(own.model_dump()) == flat(shared.config.model_dump()), (experiment.name, arm.label)
 
 
-def test_the_table_of_experiments_is_sound(experiments, folders):
-    from rlkit.reproduction.plan import plan_run
-
-    names = [experiment.name for experiment in experiments]
+def test_the_table_of_experiments_is_sound(reproduction):
+    names = [experiment.name for experiment in reproduction.experiments]
     assert len(set(names)) == len(names)
     assert not {"figures", "weights"} & set(names)
-    for experiment in experiments:
+    for experiment in reproduction.experiments:
         labels = [arm.label for arm in experiment.arms]
         assert len(set(labels)) == len(labels)
         assert set(experiment.order) <= set(labels)
         assert experiment.target is None or experiment.anchor
         for arm in experiment.arms:
-            assert plan_run(experiment, arm, 0, folders).run.num_iterations > 1
+            assert reproduction.plan(experiment, arm, 0).run.num_iterations > 1
 
 
-def test_lengths_are_those_that_issue_and_reference_name(experiments, folders):
-    from rlkit.reproduction.plan import plan_run
-
+def test_lengths_are_those_that_issue_and_reference_name(reproduction):
     iterations = {
-        experiment.name: plan_run(experiment, experiment.arms[0], 0, folders).run.num_iterations
-        for experiment in experiments
+        experiment.name: reproduction.plan(experiment, experiment.arms[0], 0).run.num_iterations
+        for experiment in reproduction.experiments
     }
     expected = {"quickstart": 30, "point-robot": 20, "cheetah-dir": 50, "cheetah-vel": 110, "ant-dir": 400}
     assert {name: iterations[name] for name in expected} == expected

@@ -14,7 +14,7 @@ from pathlib import Path
 from rlkit.config.files import changed_config, load_config
 from rlkit.config.settings import UtilParams
 from rlkit.launchers.runs import Run
-from rlkit.reproduction.plan import MACHINE_FILE, Folders, Plan
+from rlkit.reproduction.plan import MACHINE_FILE, Plan
 from rlkit.reproduction.results import Session, read_result, read_sessions
 from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE, TASKS_FILE, VARIANT_FILE, VERSIONS_FILE
 from rlkit.util.errors import UserError
@@ -28,12 +28,12 @@ WEIGHTS_FOLDER = "weights"
 SESSIONS_FILE = "sessions.json"
 
 
-def collect(plan: Plan, folders: Folders, cpu_minutes: float | None = None) -> bool:
-    """Keep the results of a run that is finished and as planned, unless they are kept already.
+def collect(plan: Plan, results: Path, cpu_minutes: float | None = None) -> bool:
+    """Keep in `results` what there is of a run that is finished and as planned, unless it is kept already.
 
     Args:
         plan: the run.
-        folders: where results are.
+        results: the folder of all that is kept.
         cpu_minutes: processor time that it took, if known.
 
     Returns:
@@ -44,7 +44,7 @@ def collect(plan: Plan, folders: Folders, cpu_minutes: float | None = None) -> b
     """
     if not plan.has_run or not plan.run.is_finished or plan.differences(plan.run.folder):
         return False
-    weights = folders.results / WEIGHTS_FOLDER / _agent_name(plan)
+    weights = results / WEIGHTS_FOLDER / _agent_name(plan)
     is_shown = plan.experiment.keeps_weights and plan.run.seed == 0
     has_rows = read_result(plan) is not None
     needs_agent = is_shown and not (has_rows and weights.exists())

@@ -16,7 +16,6 @@ from envs import make_env
 from envs.point_robot import STEP_SIZE
 from rlkit.config.settings import Config
 from rlkit.reproduction.experiments import Experiment
-from rlkit.reproduction.plan import Folders
 from rlkit.reproduction.results import SECONDS, ArmResults, Results
 from rlkit.util.records import FloatArray
 from rlkit.viz import style
@@ -48,15 +47,15 @@ def leading_arms(results: Results) -> list[ArmResults]:
     return [arms[0] for arms in results.values() if arms[0].experiment.leads]
 
 
-def draw_figures(results: Results, folders: Folders) -> None:
-    """Draw the leading one, and those of every experiment that has results."""
-    folder = folders.results / FOLDER
+def draw_figures(results: Results, kept: Path) -> None:
+    """Draw in the folder of `kept` results the leading one, and those of every experiment that has any."""
+    folder = kept / FOLDER
     if begun := [arm for arm in leading_arms(results) if arm.runs]:
         draw_leading(begun, folder / f"{LEADING}.png")
     for arms in results.values():
         experiment = arms[0].experiment
-        kept = [run.folder for arm in arms for run in arm.runs]
-        if not kept:
+        run_folders = [run.folder for arm in arms for run in arm.runs]
+        if not run_folders:
             continue
         config = arms[0].plan.config
         walks = config.env_name in POINT_ROBOTS
@@ -70,7 +69,7 @@ def draw_figures(results: Results, folders: Folders) -> None:
             levels=levels,
             seeds=len(arms) == 1,
         )
-        runs = read_runs(kept)
+        runs = read_runs(run_folders)
         for name, options in zip(figure_names(experiment), (curves, replace(curves, x=X_TRAJECTORY)), strict=False):
             draw(runs, options, folder / f"{name}.png", None)
 

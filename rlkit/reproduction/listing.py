@@ -6,34 +6,36 @@ from collections.abc import Iterable, Iterator
 
 from rlkit.reproduction import results as formats
 from rlkit.reproduction.experiments import Arm, Experiment
-from rlkit.reproduction.plan import Folders, Plan, plan_run
+from rlkit.reproduction.plan import Plan, Reproduction
 from rlkit.reproduction.results import read_result
 
 LIST_HEAD = ("experiment", "config, in configs/", "env steps", "iterations", "target", "on", "seeds")
 
 
-def list_rows(experiments: Iterable[Experiment], seeds: int | None, folders: Folders) -> Iterator[tuple[str, ...]]:
-    """What reproduce.py --list shows, a row per arm below LIST_HEAD.
+def list_rows(
+    reproduction: Reproduction, experiments: Iterable[Experiment], seeds: int | None
+) -> Iterator[tuple[str, ...]]:
+    """A row per arm below LIST_HEAD.
 
     Raises:
         UserError: a file of a run or of its results is damaged.
     """
     for experiment in experiments:
         for arm in experiment.arms:
-            yield _list_row(experiment, arm, seeds or experiment.seeds, folders)
+            planned = [reproduction.plan(experiment, arm, seed) for seed in range(seeds or experiment.seeds)]
+            yield _list_row(experiment, arm, planned)
 
 
-def _list_row(experiment: Experiment, arm: Arm, seeds: int, folders: Folders) -> tuple[str, ...]:
-    plans = [plan_run(experiment, arm, seed, folders) for seed in range(seeds)]
+def _list_row(experiment: Experiment, arm: Arm, planned: list[Plan]) -> tuple[str, ...]:
     seeds_by_state: dict[str, list[str]] = {}
-    for plan in plans:
+    for plan in planned:
         seeds_by_state.setdefault(run_state(plan), []).append(str(plan.run.seed))
     states = "; ".join(f"{state}: {', '.join(numbers)}" for state, numbers in seeds_by_state.items())
     return (
         f"{experiment.name} {arm.label}".strip(),
         arm.config,
-        formats.steps(plans[0].env_steps),
-        str(plans[0].run.num_iterations),
+        formats.steps(planned[0].env_steps),
+        str(planned[0].run.num_iterations),
         "" if experiment.target is None else f"{experiment.target:g}",
         experiment.device,
         states + (f" (runs of {arm.runs_of})" if arm.runs_of else ""),

@@ -13,12 +13,13 @@ from statistics import median
 import jinja2
 
 from rlkit.reproduction import results as formats
+from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.figures import FOLDER, LEADING, figure_names, leading_arms
-from rlkit.reproduction.plan import Folders
+from rlkit.reproduction.plan import Reproduction
 from rlkit.reproduction.results import ArmResults, Result, Results, pooled
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT, axis_name
-from rlkit.viz.references import REFERENCES
+from rlkit.viz.references import REFERENCES, Reference
 from rlkit.viz.stats import final_value
 
 COMMAND = "scripts/reproduce.py --budget-minutes 0"
@@ -33,29 +34,30 @@ PAPER_DOMAINS = (
 NO_RUN = "no finished run yet"
 
 
-def render(results: Results, folders: Folders) -> str:
+def render(results: Results, reproduction: Reproduction) -> str:
     """The page.
 
     Raises:
         UserError: the notes or the table of configs tried cannot be read, or the notes name what is not there.
     """
-    notes = read_notes(folders.results / NOTES_FILE, results)
+    kept = reproduction.results
+    notes = read_notes(kept / NOTES_FILE, results)
     begun = [arms for arms in results.values() if any(arm.runs for arm in arms)]
     missing = [arms[0].experiment.name for arms in results.values() if arms not in begun]
     domains = leading_arms(results)
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(Path(__file__).with_name("page.md.j2").read_text(encoding="utf-8")).render(
         command=COMMAND,
-        link=os.path.relpath(folders.results, folders.page.parent),
+        link=os.path.relpath(kept, reproduction.page.parent),
         folder=FOLDER,
         notes=notes,
         domains=_domains(domains) if domains else "",
         leading=f"{FOLDER}/{LEADING}.png" if any(arm.runs for arm in domains) else "",
         overview=_overview(results),
-        sections=[_section(arms, notes, folders) for arms in begun],
+        sections=[_section(arms, notes, kept) for arms in begun],
         free_headings=FREE_HEADINGS,
         missing=_wrapped(", ".join(missing)),
-        tried=_tried(folders.results / TRIED_FILE),
+        tried=_tried(kept / TRIED_FILE),
     )
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
@@ -110,73 +112,45 @@ def _value(results: Results, name: str, quantity: str) -> str:
 
 
 def _domains(domains: Sequence[ArmResults]) -> str:
-    """A row per domain: what came out, how soon, and what the reference takes."""
-    head = ("domain", "target", "return", "each seed", "time", "CPU time", "env steps", "return earlier")
-    rows: list[tuple[str, ...]] = []
-    for arm in domains:
-        others = (arm.experiment.anchor, _others(arm.plan.config.env_name)[1])
-        name = f"{arm.plan.config.env_name} (`{arm.plan.arm.config}`)"
-        if not arm.runs:
-            rows.append((name, _verdict(arm), NO_RUN, "", "", "", "", "", *others))
-            continue
-        _, env_steps, _, returns, seeds, *_, wall_clock, _ = _cells(arm)
-        minutes = [run.cpu_minutes for run in arm.runs if run.cpu_minutes is not None]
-        cpu = formats.durations([60 * value for value in minutes]) if minutes else "not noted"
-        rows.append((name, _verdict(arm), returns, seeds, wall_clock, cpu, env_steps, _earlier(arm), *others))
+    """A row per domain of the paper: what came out, how soon, and what the reference takes."""
+    rows = [_cells(arm) for arm in domains]
     begun = {arm.plan.config.env_name for arm in domains}
     for env_name in (name for name in PAPER_DOMAINS if name not in begun):
-        rows.append((env_name, "", "no finished run of a small config yet", *[""] * 5, *_others(env_name)))
+        rows.append({"domain": env_name, "test return": "no finished run of a small config yet", **_others(env_name)})
+    head = ("domain", "target", "test return", "each seed", "wall-clock", "CPU time", "env steps", "return earlier")
     return _table((*head, "others reach", "the reference takes"), rows)
 
 
-def _others(env_name: str) -> tuple[str, str]:
-    """What others reach on a domain, and how long the reference takes."""
-    known = REFERENCES.get(env_name)
-    return (known.reached, known.wall_clock or "not known") if known else ("not known", "not known")
-
-
-def _earlier(arm: ArmResults) -> str:
-    """The return after as many steps as others' figures are of, of the seeds that went so far."""
-    count = arm.experiment.compared_at
-    reached = [run.return_at(count) for run in arm.runs if count is not None and run.env_steps >= count]
-    return f"{formats.with_band(pooled(reached))} after {formats.steps(count)}" if count and reached else ""
-
-
 def _overview(results: Results) -> str:
-    """A row for the first arm of each experiment, or for all that have a target; comparisons with runs of another
-    experiment aside.
+    """A row for the first arm of each experiment that has none above, or for all that have a target; comparisons with
+    runs of another experiment aside.
     """
-    head = ("domain", "env steps", "seeds", "test return", "others reach", "target", "wall-clock", "on")
     rows = []
-    for arms in results.values():
-        if arms[0].arm.runs_of:
-            continue
-        experiment = arms[0].experiment
-        for arm in arms if experiment.target is not None and not experiment.order else arms[:1]:
-            label = f", {arm.arm.label}" if arm.arm.label else ""
-            name = f"{arm.plan.config.env_name} (`{arm.experiment.name}`{label})"
-            _, env_steps, seeds, returns, *_, wall_clock, machine = _cells(arm)
-            rows.append((name, env_steps, seeds, returns, arm.experiment.anchor, _verdict(arm), wall_clock, machine))
-    return _table(head, rows)
+    for first, *others in results.values():
+        experiment = first.experiment
+        if not experiment.leads and not first.arm.runs_of:
+            shows_all = experiment.target is not None and not experiment.order
+            rows += [_cells(arm) for arm in (first, *others * shows_all)]
+    return _table(("domain", "env steps", "seeds", "test return", "others reach", "target", "wall-clock", "on"), rows)
 
 
-def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], folders: Folders) -> dict[str, object]:
+def _section(arms: Sequence[ArmResults], notes: Mapping[str, str], kept: Path) -> dict[str, object]:
     """What ran, and for how long; the figures with what is said of them; the tables."""
     experiment = arms[0].experiment
     links = (f"[`{arm.plan.arm.config}.json`](../configs/{arm.plan.arm.config}.json)" for arm in arms)
     return {
         "title": experiment.title,
         "configs": _wrapped(f"{', '.join(links)}: {arms[0].plan.run.num_iterations} iterations."),
-        "film": _film(arms[0], folders),
+        "film": _film(experiment, kept),
         "figures": [(name, notes.get(name, "")) for name in figure_names(experiment)],
         "tables": "\n".join(_tables(arms)),
     }
 
 
-def _film(arm: ArmResults, folders: Folders) -> dict[str, object] | None:
+def _film(experiment: Experiment, kept: Path) -> dict[str, object] | None:
     """Where the film of an adaptation is, and how to make it again."""
-    name, task = arm.experiment.name, arm.experiment.filmed_task
-    if task is None or not (folders.results / FOLDER / f"{name}.gif").exists():
+    name, task = experiment.name, experiment.filmed_task
+    if task is None or not (kept / FOLDER / f"{name}.gif").exists():
         return None
     files = f"results/weights/{name} --task {task} --gif results/{FOLDER}/{name}.gif"
     return {"name": name, "task": task, "command": f"scripts/sim_policy.py {files}"}
@@ -194,36 +168,59 @@ def _tables(arms: Sequence[ArmResults]) -> Iterator[str]:
         yield f"Order in the paper: {expected}. Here: {' > '.join(arm.arm.label for arm in found)}.\n"
     if experiment.by_trajectory:
         numbers = max((run.trajectory_columns for arm in begun for run in arm.runs), key=len)
-        yield _table(
-            ("return of trajectory", *(column.split()[-1] for column in numbers)),
-            ((arm.arm.label, *(formats.number(arm.estimate(column).center) for column in numbers)) for arm in begun),
-        )
+        by_number = {column.split()[-1]: column for column in numbers}
+        rows = [
+            {number: formats.number(arm.estimate(column).center) for number, column in by_number.items()}
+            | {"return of trajectory": arm.arm.label}
+            for arm in begun
+        ]
+        yield _table(("return of trajectory", *by_number), rows)
 
 
-def _cells(arm: ArmResults) -> tuple[str, ...]:
-    """Label, steps, number of seeds, return, that of each seed, further columns, wall-clock, machine."""
-    columns, label = arm.experiment.columns, arm.arm.label or arm.experiment.name
-    if not arm.runs:
-        return (label, formats.steps(arm.plan.env_steps), "0", NO_RUN, *("" for _ in range(len(columns) + 3)))
-    return (
-        label,
-        formats.steps(median(run.env_steps for run in arm.runs)),
-        str(len(arm.runs)),
-        formats.with_band(arm.test_return),
-        ", ".join(formats.number(final_value(run.columns[Y_DEFAULT]), arm.test_return.center) for run in arm.runs),
-        *(formats.with_band(arm.estimate(column)) for column in columns),
-        formats.durations([run.seconds for run in arm.runs]),
-        "; ".join(dict.fromkeys(machine for run in arm.runs for machine in _machines(run))),
-    )
+def _cells(arm: ArmResults) -> dict[str, str]:
+    """All that the tables say of an arm, by heading."""
+    experiment, runs, label = arm.experiment, arm.runs, arm.arm.label
+    cells = {
+        "domain": f"{arm.plan.config.env_name} (`{experiment.name}`{f', {label}' if label else ''})",
+        "arm": label or experiment.name,
+        "env steps": formats.steps(arm.plan.env_steps),
+        "seeds": str(len(runs)),
+        "test return": NO_RUN,
+        "target": "" if experiment.target is None else f"{experiment.target:g} or better",
+        **_others(arm.plan.config.env_name),
+        "others reach": experiment.anchor,
+    }
+    if not runs:
+        return cells
+    if experiment.target is not None:
+        cells["target"] += ": met" if arm.test_return.center >= experiment.target else ": **missed**"
+    minutes = [run.cpu_minutes for run in runs if run.cpu_minutes is not None]
+    machines = dict.fromkeys(machine for run in runs for machine in _machines(run))
+    return cells | {
+        "env steps": formats.steps(median(run.env_steps for run in runs)),
+        "test return": formats.with_band(arm.test_return),
+        "return earlier": _earlier(arm),
+        "each seed": ", ".join(
+            formats.number(final_value(run.columns[Y_DEFAULT]), arm.test_return.center) for run in runs
+        ),
+        **{axis_name(column): formats.with_band(arm.estimate(column)) for column in experiment.columns},
+        "wall-clock": formats.durations([run.seconds for run in runs]),
+        "CPU time": formats.durations([60 * value for value in minutes]) if minutes else "not noted",
+        "on": "; ".join(machines),
+    }
 
 
-def _verdict(arm: ArmResults) -> str:
-    """The target, and whether it is met."""
-    target = arm.experiment.target
-    if target is None:
-        return ""
-    met = "" if not arm.runs else ": met" if arm.test_return.center >= target else ": **missed**"
-    return f"{target:g} or better{met}"
+def _others(env_name: str) -> dict[str, str]:
+    """What others reach on a domain, and how long the reference takes."""
+    known = REFERENCES.get(env_name, Reference({}))
+    return {"others reach": known.reached or "not known", "the reference takes": known.wall_clock or "not known"}
+
+
+def _earlier(arm: ArmResults) -> str:
+    """The return after as many steps as others' figures are of, of the seeds that went so far."""
+    count = arm.experiment.compared_at
+    reached = [run.return_at(count) for run in arm.runs if count is not None and run.env_steps >= count]
+    return f"{formats.with_band(pooled(reached))} after {formats.steps(count)}" if count and reached else ""
 
 
 def _machines(run: Result) -> Iterator[str]:
@@ -253,7 +250,7 @@ def _tried(path: Path) -> str:
     for line, row in enumerate(rows, start=2):
         if len(row) != len(head):
             raise UserError(f"{path}, line {line}: {len(row)} cells, should be {len(head)}: {', '.join(head)}")
-    return _table(head, rows)
+    return _table(head, (dict(zip(head, row, strict=True)) for row in rows))
 
 
 def _wrapped(text: str) -> str:
@@ -263,6 +260,7 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), LINE_WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+def _table(head: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """A table of Markdown whose rows may say more than it has columns, or less."""
+    lines = [head, ["---"] * len(head), *([row.get(heading, "") for heading in head] for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

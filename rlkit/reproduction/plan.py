@@ -7,29 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
 from rlkit.config.settings import Config
 from rlkit.launchers.runs import Run
-from rlkit.reproduction.experiments import Arm, Experiment, owner
+from rlkit.reproduction.experiments import Arm, Experiment, load_experiments
 from rlkit.runs.folder import VARIANT_FILE
 from rlkit.util.errors import UserError
 
+EXPERIMENTS_FILE = "experiments.json"
 MACHINE_FILE = "machine.json"  # of kept results, beside progress.csv and variant.json
 MAY_DIFFER = (*MAY_CHANGE_ON_RESUME, "algo_params.num_itrs_per_eval")  # between runs of one experiment
 CHANGES_RESULTS = "util_params.precision"  # alone among the settings of how a run is carried out
 STEP_SECONDS, STEP_ROWS, STEP_WIDTH = 0.083, 16 * 256, 300  # a gradient step on two CPU cores: docs/performance.md
 LEAST_STEP_SECONDS = 0.006  # of the smallest one
-
-
-class Folders(NamedTuple):
-    """Where runs are, and where what is made of them goes."""
-
-    output: Path
-    results: Path
-    page: Path
 
 
 class Plan(NamedTuple):
@@ -85,27 +80,94 @@ def _matters(key: str) -> bool:
     return key == CHANGES_RESULTS or not (key in MAY_DIFFER or key.startswith("util_params."))
 
 
-def plan_run(experiment: Experiment, arm: Arm, seed: int, folders: Folders, settings: tuple[str, ...] = ()) -> Plan:
-    """One run; an arm that shares another experiment's runs gives the other's plan.
+@dataclass(frozen=True)
+class Reproduction:
+    """The experiments, where their runs are, and where what is made of them goes.
 
-    Args:
-        experiment: the experiment.
-        arm: one of its arms.
-        seed: of the run.
-        folders: where everything is.
-        settings: further KEY=VALUE texts to start with, as the number of threads.
+    Attributes:
+        output: the runs' folder.
+        results: what is kept of them, with experiments.json and notes.md.
+        page: the file that shows it.
     """
-    experiment, arm = owner(experiment, arm)
-    config = arm.load(experiment.settings, seed)
-    num_iterations = config.algo_params.num_iterations
-    if experiment.env_steps is not None:
-        num_iterations = iterations_until(config, experiment.env_steps)
-    name = ".".join(filter(None, ("reproduce", experiment.name, arm.label)))
-    folder = folders.output / config.env_name / f"{name}-s{seed}"
-    output = f"util_params.base_log_dir={json.dumps(str(folders.output))}"
-    run = Run(arm.path, seed, folder, num_iterations, (*experiment.settings, *settings, output))
-    results = folders.results / experiment.name / "-".join(filter(None, (arm.label, f"s{seed}")))
-    return Plan(experiment, arm, config, run, results)
+
+    output: Path
+    results: Path
+    page: Path
+
+    @cached_property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """All that results/experiments.json names.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return load_experiments(self.results / EXPERIMENTS_FILE)
+
+    def find(self, name: str) -> Experiment:
+        """The experiment called `name`.
+
+        Raises:
+            UserError: there is none.
+        """
+        known = {experiment.name: experiment for experiment in self.experiments}
+        if name not in known:
+            raise UserError(f"unknown experiment '{name}'; choose one of {', '.join(known)}")
+        return known[name]
+
+    def plan(self, experiment: Experiment, arm: Arm, seed: int, settings: tuple[str, ...] = ()) -> Plan:
+        """One run, with further KEY=VALUE texts to start with, as the number of threads.
+
+        An arm that shares another experiment's runs gives the other's plan.
+        """
+        if arm.runs_of:
+            experiment = self.find(arm.runs_of)
+            arm = experiment.arms[0]
+        config = arm.load(experiment.settings, seed)
+        num_iterations = config.algo_params.num_iterations
+        if experiment.env_steps is not None:
+            num_iterations = iterations_until(config, experiment.env_steps)
+        name = ".".join(filter(None, ("reproduce", experiment.name, arm.label)))
+        folder = self.output / config.env_name / f"{name}-s{seed}"
+        output = f"util_params.base_log_dir={json.dumps(str(self.output))}"
+        run = Run(arm.path, seed, folder, num_iterations, (*experiment.settings, *settings, output))
+        results = self.results / experiment.name / "-".join(filter(None, (arm.label, f"s{seed}")))
+        return Plan(experiment, arm, config, run, results)
+
+    def plans(
+        self, experiments: Iterable[Experiment], seeds: int | None, settings: tuple[str, ...] = ()
+    ) -> Iterator[Plan]:
+        """The runs of `experiments`, each once, seed by seed, so that arms can be compared before all is done.
+
+        `seeds` takes the place of the experiments' own number.
+        """
+        seen = set()
+        for experiment in experiments:
+            for seed in range(seeds or experiment.seeds):
+                for arm in experiment.arms:
+                    plan = self.plan(experiment, arm, seed, settings)
+                    if plan.run.folder not in seen:
+                        seen.add(plan.run.folder)
+                        yield plan
+
+    def plan_of(self, folder: Path, experiments: Iterable[Experiment]) -> Plan:
+        """What a run that lies anywhere is a run of, by its config, seed and length.
+
+        Raises:
+            UserError: its config cannot be read, or is none of the experiments'.
+        """
+        seed = load_config(folder / VARIANT_FILE).seed or 0
+        found = [self.plan(experiment, arm, seed) for experiment in experiments for arm in experiment.arms]
+        found = [plan._replace(run=plan.run._replace(folder=folder)) for plan in found]
+        nearest = min(found, key=lambda plan: len(plan.differences(folder)))
+        if differences := nearest.differences(folder):
+            name = f"{nearest.experiment.name} {nearest.arm.label}".strip()
+            raise UserError(f"{folder} is a run of no experiment; of {name} it differs: {'; '.join(differences)}")
+        matching = [plan for plan in found if not plan.differences(folder)]
+        finished = [plan for plan in matching if plan.run.is_finished]
+        if not finished:
+            run = nearest.run
+            raise UserError(f"{folder} is not finished: {run.iterations} of {run.num_iterations} iterations")
+        return max(finished, key=lambda plan: plan.run.num_iterations)
 
 
 def seeds_beside(folder: Path) -> list[int]:
@@ -113,47 +175,6 @@ def seeds_beside(folder: Path) -> list[int]:
     prefix = folder.name.removesuffix("0")
     found = (path.name.removeprefix(prefix) for path in folder.parent.glob(f"{prefix}*"))
     return sorted(int(seed) for seed in found if seed.isdigit())
-
-
-def plans(
-    experiments: Iterable[Experiment], seeds: int | None, folders: Folders, settings: tuple[str, ...] = ()
-) -> Iterator[Plan]:
-    """The runs of `experiments`, each once, seed by seed, so that arms can be compared before all is done.
-
-    `seeds` takes the place of the experiments' own number.
-    """
-    seen = set()
-    for experiment in experiments:
-        for seed in range(seeds or experiment.seeds):
-            for arm in experiment.arms:
-                plan = plan_run(experiment, arm, seed, folders, settings)
-                if plan.run.folder not in seen:
-                    seen.add(plan.run.folder)
-                    yield plan
-
-
-def plan_of(folder: Path, experiments: Iterable[Experiment], folders: Folders) -> Plan:
-    """What a run that lies anywhere is a run of, by its config, seed and length.
-
-    Raises:
-        UserError: its config cannot be read, or is none of the experiments'.
-    """
-    seed = load_config(folder / VARIANT_FILE).seed or 0
-    found = {}
-    for experiment in experiments:
-        for arm in experiment.arms:
-            plan = plan_run(experiment, arm, seed, folders)
-            plan = plan._replace(run=plan.run._replace(folder=folder))
-            found[f"{experiment.name} {arm.label}".strip()] = (plan.differences(folder), plan)
-    matching = [plan for differences, plan in found.values() if not differences]
-    if not matching:
-        name, (differences, _) = min(found.items(), key=lambda entry: len(entry[1][0]))
-        raise UserError(f"{folder} is a run of no experiment; of {name} it differs: {'; '.join(differences)}")
-    finished = [plan for plan in matching if plan.run.is_finished]
-    if not finished:
-        run = matching[0].run
-        raise UserError(f"{folder} is not finished: {run.iterations} of {run.num_iterations} iterations")
-    return max(finished, key=lambda plan: plan.run.num_iterations)
 
 
 def initial_steps(config: Config) -> int:

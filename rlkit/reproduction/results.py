@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.reproduction.experiments import Arm, Experiment
-from rlkit.reproduction.plan import MACHINE_FILE, Folders, Plan, plan_run, seeds_beside
+from rlkit.reproduction.plan import MACHINE_FILE, Plan, Reproduction, seeds_beside
 from rlkit.runs.folder import PROGRESS_FILE, VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
@@ -108,25 +108,21 @@ Results = Mapping[str, Sequence[ArmResults]]
 """Every experiment's arms, by its name."""
 
 
-def read_arm(experiment: Experiment, arm: Arm, folders: Folders) -> ArmResults:
-    """What is kept of an arm and is still of its config.
+def read_all(reproduction: Reproduction) -> Results:
+    """What is kept of every arm and is still of its config, by the experiment's name.
 
     Raises:
         UserError: a file is damaged.
     """
-    first = plan_run(experiment, arm, 0, folders)
-    found = (read_result(plan_run(experiment, arm, seed, folders)) for seed in seeds_beside(first.results))
-    return ArmResults(experiment, arm, first, [result for result in found if result is not None])
 
+    def read_arm(experiment: Experiment, arm: Arm) -> ArmResults:
+        first = reproduction.plan(experiment, arm, 0)
+        found = (read_result(reproduction.plan(experiment, arm, seed)) for seed in seeds_beside(first.results))
+        return ArmResults(experiment, arm, first, [result for result in found if result is not None])
 
-def read_all(experiments: Iterable[Experiment], folders: Folders) -> Results:
-    """Every arm, by the experiment's name.
-
-    Raises:
-        UserError: a file is damaged.
-    """
     return {
-        experiment.name: [read_arm(experiment, arm, folders) for arm in experiment.arms] for experiment in experiments
+        experiment.name: [read_arm(experiment, arm) for arm in experiment.arms]
+        for experiment in reproduction.experiments
     }
 
 
