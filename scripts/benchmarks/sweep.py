@@ -60,7 +60,7 @@ def _launchers(config: Config, count: int) -> float:
 
 
 def _study(config: Config, count: int) -> tuple[float, float, float]:
-    """Seconds that a study of so many seeds takes, and what its driver holds after EARLY runs and at last, MiB."""
+    """Seconds that a study of so many seeds takes; MiB of its driver after EARLY runs and before the last ends."""
     with tempfile.TemporaryDirectory() as folder:
         _written(config, Path(folder))
         study = Path(folder) / f"{NAME}.json"
@@ -72,8 +72,10 @@ def _study(config: Config, count: int) -> tuple[float, float, float]:
         table = Path(folder) / "output" / config.env_name / NAME / TABLE_FILE
         early = late = 0.0
         while process.poll() is None:
-            late = _resident(process.pid) or late
-            if not early and _num_finished(table) >= EARLY:
+            finished = _num_finished(table)
+            if finished < count:  # then it draws the study's picture, which takes memory of its own
+                late = _resident(process.pid)
+            if not early and finished >= EARLY:
                 early = late
             time.sleep(WATCH_SECONDS)
         seconds = time.perf_counter() - start
