@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envs.directions import FULL_TURN, along, unit_vectors
+from envs.directions import FULL_TURN, DirectionFamily, unit_vectors
 from envs.family import require_within
-from envs.mujoco_env import MujocoMetaEnv, sum_terms
-from envs.types import BoolArray, FloatArray, Info, Rng, Task
-from envs.views import Arrow, Disc, View, floor_arrow
+from envs.mujoco_env import MujocoMetaEnv
+from envs.rendering import Arrow, Disc, View
+from envs.types import FloatArray, Info, Rng, Task, TaskArrays
 
 GOAL_DISC_RADIUS = 3.0  # m
 MAX_CONTACT_FORCE = 1.0  # contact forces are clipped to +- this, N and N m
@@ -20,10 +18,7 @@ CONTACT_COST_WEIGHT = 0.5e-3
 DIR_CTRL_COST_WEIGHT = 0.5
 GOAL_CTRL_COST_WEIGHT = 0.1
 SURVIVE_REWARD = 1.0
-MIN_HEIGHT, MAX_HEIGHT = 0.2, 1.0  # of the torso while it is up, m
 GOAL_MARK_RADIUS = 0.25  # in pictures, m
-QPOS_NOISE = 0.1
-QVEL_NOISE = 0.1
 TORSO = 1  # body id: the first below the world
 
 
@@ -32,12 +27,14 @@ class Ant(MujocoMetaEnv):
 
     model_file = "ant.xml"
     frame_skip = 5
+    start_noise = 0.1
+    normal_start_velocity = True
     reads_contact_forces = True
     physics_fields = ("xpos", "cfrc_ext")
     action_dim = 8
 
-    def _torso_xy(self) -> FloatArray:
-        """Position of the torso on the plane, (lanes, 2), m."""
+    def _position(self) -> FloatArray:
+        """Of the torso on the plane, (lanes, 2), m."""
         return self.physics.field("xpos")[:, TORSO, :2]
 
     def _contact_forces(self) -> FloatArray:
@@ -49,14 +46,13 @@ class Ant(MujocoMetaEnv):
         forces = self._contact_forces()
         return CONTACT_COST_WEIGHT * np.vecdot(forces, forces)
 
-    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
 
-
-class AntDir(Ant):
+class AntDir(DirectionFamily, Ant):
     """Walk in the direction at `angle` (rad): reward speed along it - 0.5 |a|^2 - contact cost + 1."""
 
     observation_dim = 27
+    upright_heights = (0.2, 1.0)
+    arrow_gap = 1.0
 
     def __init__(self, num_envs: int = 1, *, forward_backward: bool = False, **kwargs: Any) -> None:
         """As `MujocoMetaEnv`; `forward_backward` takes the angles 0 and pi only (the paper's Ant-Fwd-Back)."""
@@ -65,47 +61,31 @@ class AntDir(Ant):
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
         """Angles from U(0, 2 pi); with `forward_backward` nothing is drawn."""
-        if self.forward_backward:
-            return self.spaced_tasks(num_tasks)
-        return [{"angle": float(angle)} for angle in rng.uniform(0.0, FULL_TURN, size=num_tasks)]
+        return self.spaced_tasks(num_tasks) if self.forward_backward else super().sample_tasks(num_tasks, rng)
 
     def spaced_tasks(self, num_tasks: int) -> list[Task]:
         """Angles evenly spaced over the full turn; with `forward_backward` the first of 0 and pi."""
         if not self.forward_backward:
-            return [{"angle": float(a)} for a in np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)]
+            return super().spaced_tasks(num_tasks)
         if num_tasks > 2:
             raise ValueError(f"n_tasks must be at most 2 with forward_backward (angles 0 and pi), got {num_tasks}")
         return [{"angle": angle} for angle in (0.0, float(np.pi))[:num_tasks]]
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        require_within("angle", task["angle"], 0.0, FULL_TURN, " rad")
-
-    def _before_step(self) -> None:
-        self._xy_before = self._torso_xy().copy()
-
-    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
-        velocity = along(self.task_value("angle"), (self._torso_xy() - self._xy_before) / self.dt)
-        info = {
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        velocity = self._along_task(travel / self.dt)
+        return {
             "reward_run": velocity,
             "reward_ctrl": -DIR_CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_contact": -self._contact_cost(),
             "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
+            "velocity": velocity.copy(),
         }
-        height = self.physics.qpos[:, 2]
-        fallen = (height < MIN_HEIGHT) | (height > MAX_HEIGHT)
-        return sum_terms(info), fallen, {**info, "velocity": velocity.copy()}
 
     def _observe(self) -> FloatArray:
         return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel], axis=1)
 
-    def task_caption(self, task: Task) -> str:
-        return f"direction {np.degrees(task['angle']):.0f} degrees"
-
     def _view(self, lane: int) -> View:
-        return View(np.array([*self.physics.qpos[lane, :2], 0.3]), distance=5.5, elevation=-45.0)
-
-    def _markers(self, lane: int) -> list[Arrow | Disc]:
-        return [floor_arrow(self.physics.qpos[lane, :2], float(self.task_value("angle")[lane]), gap=1.0)]
+        return View((*self.physics.qpos[lane, :2], 0.3), distance=5.5, elevation=-45.0)
 
 
 class AntGoal(Ant):
@@ -124,18 +104,16 @@ class AntGoal(Ant):
         angle = np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)
         return [{"goal": goal} for goal in (GOAL_DISC_RADIUS * unit_vectors(angle)).tolist()]
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
-        require_within(
-            "the goal's distance from the origin", float(np.linalg.norm(task["goal"])), 0.0, GOAL_DISC_RADIUS, " m"
-        )
+    def _check_task(self, task: TaskArrays) -> None:
+        distance = float(np.linalg.norm(task["goal"]))
+        require_within("the goal's distance from the origin", distance, 0.0, GOAL_DISC_RADIUS, " m")
 
-    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
-        info = {
-            "reward_goal": -np.abs(self._torso_xy() - self.task_value("goal")).sum(axis=1),
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        return {
+            "reward_goal": -np.abs(self._position() - self.task_value("goal")).sum(axis=1),
             "reward_ctrl": -GOAL_CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_contact": -self._contact_cost(),
         }
-        return sum_terms(info), np.zeros(self.num_envs, dtype=bool), info
 
     def _observe(self) -> FloatArray:
         return np.concatenate([self.physics.qpos, self.physics.qvel, self._contact_forces()], axis=1)
@@ -148,7 +126,7 @@ class AntGoal(Ant):
         robot, goal = self.physics.qpos[lane, :2], self.task_value("goal")[lane]
         # Looking at the middle between robot and goal, from far enough to see both.
         distance = 5.0 + float(np.linalg.norm(goal - robot))
-        return View(np.array([*(robot + goal) / 2, 0.3]), distance, elevation=-40.0)
+        return View((*(robot + goal) / 2, 0.3), distance, elevation=-40.0)
 
     def _markers(self, lane: int) -> list[Arrow | Disc]:
         return [Disc(np.array([*self.task_value("goal")[lane], 0.0]), GOAL_MARK_RADIUS)]

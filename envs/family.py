@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.base import MetaEnv
-from envs.types import Frame, IndexArray, Rng, Task
+from envs.types import FloatArray, Frame, IndexArray, Task, TaskArrays
 
 DEFAULT_TASK_SEED = 1337
 
@@ -24,9 +24,11 @@ class TaskFamily(MetaEnv):
 
     Attributes:
         tasks: the task set, one `Task` per index.
+        state_dim: how many numbers an episode starts from, per lane.
     """
 
     tasks: list[Task]
+    state_dim: int
 
     def __init__(
         self,
@@ -55,21 +57,28 @@ class TaskFamily(MetaEnv):
         """
         super().__init__(num_envs, **kwargs)
         self._build(num_threads)
-        self._task_arrays: dict[str, NDArray[Any]] = {}
-        self._task_values: dict[str, NDArray[Any]] = {}
-        self.set_task_list(self._draw_tasks(n_tasks, randomize_tasks, task_seed) if tasks is None else tasks)
+        if tasks is None:
+            if n_tasks < 1:
+                raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
+            rng = np.random.RandomState(task_seed)
+            tasks = self.sample_tasks(n_tasks, rng) if randomize_tasks else self.spaced_tasks(n_tasks)
+        self.set_task_list(tasks)
 
     @abstractmethod
     def _build(self, num_threads: int) -> None:
         """Make what the lanes are simulated with."""
 
     @abstractmethod
-    def _draw_lane(self, lane: int) -> Frame:
-        """Picture of one lane, (height, width, 3)."""
+    def _sample_start(self, num_lanes: int) -> FloatArray:
+        """Draw states (num_lanes, state_dim) of new episodes."""
 
     @abstractmethod
-    def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
-        """Draw `num_tasks` tasks from the family's distribution with `rng`."""
+    def _start_at(self, lanes: IndexArray, states: FloatArray) -> None:
+        """Put `lanes` into `states` (lanes, state_dim)."""
+
+    @abstractmethod
+    def _draw_lane(self, lane: int) -> Frame:
+        """Picture of one lane, (height, width, 3)."""
 
     @abstractmethod
     def spaced_tasks(self, num_tasks: int) -> list[Task]:
@@ -79,19 +88,12 @@ class TaskFamily(MetaEnv):
             ValueError: the family has no such set.
         """
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+    def _check_task(self, task: TaskArrays) -> None:
         """Look at one task of the right names and shapes.
 
         Raises:
             ValueError: a value that the family's distribution cannot give.
         """
-
-    def _draw_tasks(self, n_tasks: int, randomize_tasks: bool, task_seed: int) -> list[Task]:
-        if n_tasks < 1:
-            raise ValueError(f"n_tasks must be at least 1, got {n_tasks}")
-        if randomize_tasks:
-            return self.sample_tasks(n_tasks, np.random.RandomState(task_seed))
-        return self.spaced_tasks(n_tasks)
 
     def set_task_list(self, tasks: Sequence[Task]) -> None:
         """Replace the task set; lane i gets task i modulo the number of tasks.
@@ -105,28 +107,35 @@ class TaskFamily(MetaEnv):
         entries = [self._checked_task(i, task, template) for i, task in enumerate(tasks)]
         self._task_arrays = {name: np.array([entry[name] for entry in entries]) for name in template}
         self.tasks = [dict(task) for task in tasks]
-        self.lane_tasks[:] = 0
-        self._task_values = {name: values[self.lane_tasks] for name, values in self._task_arrays.items()}
         self.set_tasks(np.arange(self.num_envs) % len(tasks))
 
-    def _checked_task(self, index: int, task: Mapping[str, Any], template: Task) -> dict[str, NDArray[Any]]:
-        entry = {name: _task_entry(index, task, name, template) for name in template}
+    def _checked_task(self, index: int, task: Mapping[str, Any], template: Task) -> TaskArrays:
+        if not isinstance(task, Mapping) or set(task) != set(template):
+            names = sorted(task) if isinstance(task, Mapping) else repr(task)
+            raise ValueError(f"task {index} has the entries {names}, expected {sorted(template)}")
         try:
+            entry = {name: _numbers(name, task[name], np.shape(example)) for name, example in template.items()}
             self._check_task(entry)
         except ValueError as error:
             raise ValueError(f"task {index}: {error}") from None
         return entry
 
-    def _draw_lanes(self) -> Sequence[Frame]:
-        return [self._draw_lane(lane) for lane in range(self.num_envs)]
-
-    def _tasks_changed(self, lanes: IndexArray) -> None:
-        for name, values in self._task_arrays.items():
-            self._task_values[name][lanes] = values[self.lane_tasks[lanes]]
-
     def task_value(self, name: str) -> NDArray[Any]:
         """Entry `name` of each lane's task, (num_envs, ...)."""
-        return self._task_values[name]
+        return self._task_arrays[name][self.lane_tasks]
+
+    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
+        if start_states is None:
+            start_states = self._sample_start(len(lanes))
+        if start_states.shape != (len(lanes), self.state_dim):
+            expected = (len(lanes), self.state_dim)
+            raise ValueError(f"start_states must have shape {expected}, got {start_states.shape}")
+        if not np.isfinite(start_states).all():
+            raise ValueError("start_states must be finite")
+        self._start_at(lanes, start_states)
+
+    def _draw_lanes(self) -> Sequence[Frame]:
+        return [self._draw_lane(lane) for lane in range(self.num_envs)]
 
 
 def require_within(name: str, value: NDArray[Any] | float, low: float, high: float, unit: str = "") -> None:
@@ -141,17 +150,14 @@ def require_within(name: str, value: NDArray[Any] | float, low: float, high: flo
         raise ValueError(f"{name} must be within {low} and {high}{unit}, got {value}")
 
 
-def _task_entry(index: int, task: Mapping[str, Any], name: str, template: Task) -> NDArray[Any]:
-    if not isinstance(task, Mapping) or set(task) != set(template):
-        names = sorted(task) if isinstance(task, Mapping) else repr(task)
-        raise ValueError(f"task {index} has the entries {names}, expected {sorted(template)}")
-    expected = np.asarray(template[name], dtype=np.float64)
+def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Entry `name` of a task as an array of `shape`."""
     try:
-        value = np.asarray(task[name], dtype=np.float64)
+        array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"task {index}: {name} is not made of numbers: {task[name]!r}") from None
-    if value.shape != expected.shape:
-        raise ValueError(f"task {index}: {name} has shape {value.shape}, expected {expected.shape}")
-    if not np.isfinite(value).all():
-        raise ValueError(f"task {index}: {name} is not finite: {task[name]}")
-    return value
+        raise ValueError(f"{name} is not made of numbers: {value!r}") from None
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} is not finite: {value}")
+    return array

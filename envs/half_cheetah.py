@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.family import require_within
 from envs.mujoco_env import MujocoMetaEnv
-from envs.types import BoolArray, FloatArray, Info, Rng, Task
-from envs.views import Arrow, Disc, View, floor_arrow, side_view
+from envs.rendering import Arrow, Disc, View, floor_arrow
+from envs.types import FloatArray, Info, Rng, Task, TaskArrays
 
 MAX_TARGET_VELOCITY = 3.0  # m/s
 CTRL_COST_WEIGHT = 0.05
-QPOS_NOISE = 0.1
-QVEL_NOISE = 0.1
 TORSO = 1  # body id: the first below the world
 
 
@@ -26,37 +19,18 @@ class HalfCheetah(MujocoMetaEnv):
 
     model_file = "half_cheetah.xml"
     frame_skip = 5
+    start_noise = 0.1
+    normal_start_velocity = True
     physics_fields = ("xpos",)
     action_dim = 6
     observation_dim = 20
-
-    @abstractmethod
-    def _task_reward(self, velocity: FloatArray) -> FloatArray:
-        """Reward (lanes,) for running at `velocity` (lanes,), m/s."""
-
-    def _progress(self, velocity: FloatArray) -> FloatArray:
-        """`velocity` (lanes,) counted along the task's direction, m/s."""
-        return velocity
-
-    def _before_step(self) -> None:
-        self._x_before = self.physics.qpos[:, 0].copy()
-
-    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
-        velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
-        reward_run = self._task_reward(velocity)
-        reward_ctrl = -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl)
-        info = {"reward_run": reward_run, "reward_ctrl": reward_ctrl, "velocity": self._progress(velocity)}
-        return reward_run + reward_ctrl, np.zeros(self.num_envs, dtype=bool), info
 
     def _observe(self) -> FloatArray:
         torso = self.physics.field("xpos")[:, TORSO]
         return np.concatenate([self.physics.qpos[:, 1:], self.physics.qvel, torso], axis=1)
 
     def _view(self, lane: int) -> View:
-        return side_view(float(self.physics.qpos[lane, 0]), height=0.5, distance=3.5)
-
-    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        return self._noisy_start(QPOS_NOISE, QVEL_NOISE, num_lanes)
+        return View((self.physics.qpos[lane, 0], 0.0, 0.5), distance=3.5)
 
 
 class CheetahVel(HalfCheetah):
@@ -70,11 +44,16 @@ class CheetahVel(HalfCheetah):
         """Target velocities evenly spaced from 0 to 3 m/s."""
         return [{"velocity": float(v)} for v in np.linspace(0.0, MAX_TARGET_VELOCITY, num_tasks)]
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+    def _check_task(self, task: TaskArrays) -> None:
         require_within("velocity", task["velocity"], 0.0, MAX_TARGET_VELOCITY, " m/s")
 
-    def _task_reward(self, velocity: FloatArray) -> FloatArray:
-        return -np.abs(velocity - self.task_value("velocity"))
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        velocity = travel / self.dt
+        return {
+            "reward_run": -np.abs(velocity - self.task_value("velocity")),
+            "reward_ctrl": -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
+            "velocity": velocity,
+        }
 
     def task_caption(self, task: Task) -> str:
         return f"target speed {task['velocity']:.2f} m/s"
@@ -94,15 +73,17 @@ class CheetahDir(HalfCheetah):
             raise ValueError(f"n_tasks must be at most 2 (the directions -1 and +1), got {num_tasks}")
         return [{"direction": direction} for direction in (-1.0, 1.0)[:num_tasks]]
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+    def _check_task(self, task: TaskArrays) -> None:
         if task["direction"] not in (-1.0, 1.0):
             raise ValueError(f"direction must be -1 or 1, got {task['direction']}")
 
-    def _progress(self, velocity: FloatArray) -> FloatArray:
-        return self.task_value("direction") * velocity
-
-    def _task_reward(self, velocity: FloatArray) -> FloatArray:
-        return self._progress(velocity)
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        velocity = self.task_value("direction") * (travel / self.dt)
+        return {
+            "reward_run": velocity,
+            "reward_ctrl": -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
+            "velocity": velocity.copy(),
+        }
 
     def task_caption(self, task: Task) -> str:
         return "run forward" if task["direction"] > 0 else "run backward"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import gymnasium
 import mujoco
@@ -13,11 +14,8 @@ import numpy as np
 
 from envs.family import TaskFamily
 from envs.physics import BatchedPhysics
+from envs.rendering import Arrow, Disc, OffscreenScene, View
 from envs.types import BoolArray, FloatArray, Frame, IndexArray, Info
-from envs.views import Arrow, Disc, View
-
-if TYPE_CHECKING:
-    from envs.rendering import OffscreenScene
 
 ASSETS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 FORCE_SENSOR = "torso_accelerometer"
@@ -35,7 +33,10 @@ class MujocoMetaEnv(TaskFamily):
 
     Attributes:
         timestep: seconds per substep; None keeps the model file's.
+        start_noise: each number of a start state is the model's (qpos0, at rest) plus U(-start_noise, start_noise).
+        normal_start_velocity: velocities start as start_noise * N(0, 1) instead.
         reads_contact_forces: whether the family reads `cfrc_ext`.
+        physics_fields: the derived `mjData` fields that the family reads.
         per_task_params: `mjModel` fields that each task has its own values of, under the same names.
         model: the nominal model.
         physics: the simulations.
@@ -45,12 +46,15 @@ class MujocoMetaEnv(TaskFamily):
     model_file: ClassVar[str]
     frame_skip: ClassVar[int]
     timestep: ClassVar[float | None] = None
+    start_noise: ClassVar[float]
+    normal_start_velocity: ClassVar[bool] = False
     reads_contact_forces: ClassVar[bool] = False
     physics_fields: ClassVar[Sequence[str]] = ()
     per_task_params: ClassVar[Sequence[str]] = ()
 
     def _build(self, num_threads: int) -> None:
         self.model = self.build_model()
+        self.state_dim = self.model.nq + self.model.nv
         self.dt = self.model.opt.timestep * self.frame_skip
         self.physics = BatchedPhysics(
             self.model,
@@ -78,60 +82,52 @@ class MujocoMetaEnv(TaskFamily):
             )
         return spec.compile()
 
-    @abstractmethod
-    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        """Draw (qpos, qvel) of new episodes, (num_lanes, nq) and (num_lanes, nv)."""
+    def _position(self) -> FloatArray:
+        """What the reward follows through a step, (num_envs, ...), m: as a rule the first coordinate."""
+        return self.physics.qpos[:, 0]
 
     @abstractmethod
-    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
-        """Reward, termination and named reward terms after a step with `ctrl`, each (num_envs,)."""
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        """What `info` tells of a step with `ctrl` in which `_position` moved by `travel`, each (num_envs,).
 
-    def _before_step(self) -> None:
-        """Keep what `_reward` needs of the state before the step."""
+        The reward is the sum of the entries named `reward_...`.
+        """
 
-    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
-        if start_states is None:
-            qpos, qvel = self._sample_start(len(lanes))
+    def _ended(self) -> BoolArray:
+        """Which lanes are where an episode terminates, (num_envs,)."""
+        return np.zeros(self.num_envs, dtype=bool)
+
+    def _sample_start(self, num_lanes: int) -> FloatArray:
+        noise, rng, nv = self.start_noise, self.np_random, self.model.nv
+        qpos = self.model.qpos0 + rng.uniform(-noise, noise, (num_lanes, self.model.nq))
+        if self.normal_start_velocity:
+            qvel = noise * rng.standard_normal((num_lanes, nv))
         else:
-            size = self.model.nq + self.model.nv
-            if start_states.shape != (len(lanes), size):
-                raise ValueError(f"start_states must have shape {(len(lanes), size)}, got {start_states.shape}")
-            if not np.isfinite(start_states).all():
-                raise ValueError("start_states must be finite")
-            qpos, qvel = start_states[:, : self.model.nq], start_states[:, self.model.nq :]
-        self.physics.reset(lanes, qpos, qvel)
+            qvel = rng.uniform(-noise, noise, (num_lanes, nv))
+        return np.concatenate([qpos, qvel], axis=1)
+
+    def _start_at(self, lanes: IndexArray, states: FloatArray) -> None:
+        self.physics.reset(lanes, states[:, : self.model.nq], states[:, self.model.nq :])
 
     def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
-        self._before_step()
-        qpos, qvel = self.physics.qpos.copy(), self.physics.qvel.copy()
+        position, qpos, qvel = self._position().copy(), self.physics.qpos.copy(), self.physics.qvel.copy()
         ctrl = self.scaled(actions)
         self.physics.ctrl[:] = ctrl
         self.physics.step(self.frame_skip, lanes)
         diverged = self.physics.diverged()
         if diverged.any():
             self.physics.reset(np.flatnonzero(diverged), qpos[diverged], qvel[diverged])
-        reward, terminated, info = self._reward(ctrl)
-        return reward, terminated, {**info, "diverged": diverged}
+        info = self._step_info(ctrl, self._position() - position)
+        reward = reduce(np.add, (term for name, term in info.items() if name.startswith("reward_")))
+        return reward, self._ended(), {**info, "diverged": diverged}
 
     def scaled(self, actions: FloatArray) -> FloatArray:
         """Controls (num_envs, action_dim) of the model for `actions` within [-1, 1]."""
         return self._ctrl_offset + self._ctrl_scale * actions
 
     def _tasks_changed(self, lanes: IndexArray) -> None:
-        super()._tasks_changed(lanes)
         for name in self.per_task_params:
             self.physics.param(name)[lanes] = self.task_value(name)[lanes]
-
-    def _noisy_start(self, qpos_noise: float, qvel_noise: float, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        """qpos0 + U(-qpos_noise, qpos_noise) and qvel_noise * N(0, 1)."""
-        qpos = self.model.qpos0 + self.np_random.uniform(-qpos_noise, qpos_noise, (num_lanes, self.model.nq))
-        qvel = qvel_noise * self.np_random.standard_normal((num_lanes, self.model.nv))
-        return qpos, qvel
-
-    def _uniform_start(self, noise: float, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        """qpos0 + U(-noise, noise) and U(-noise, noise)."""
-        qpos = self.model.qpos0 + self.np_random.uniform(-noise, noise, (num_lanes, self.model.nq))
-        return qpos, self.np_random.uniform(-noise, noise, (num_lanes, self.model.nv))
 
     @abstractmethod
     def _view(self, lane: int) -> View:
@@ -143,8 +139,6 @@ class MujocoMetaEnv(TaskFamily):
         return []
 
     def _draw_lane(self, lane: int) -> Frame:
-        from envs.rendering import OffscreenScene  # here, as it needs OpenGL and most runs draw nothing
-
         if self._scene is None:
             self._scene = OffscreenScene(self.model)
         return self._scene.frame(self.physics.qpos[lane], self._view(lane), self._markers(lane))
@@ -154,12 +148,3 @@ class MujocoMetaEnv(TaskFamily):
         if self._scene is not None:
             self._scene.close()
             self._scene = None
-
-
-def sum_terms(info: Mapping[str, FloatArray]) -> FloatArray:
-    """The reward (lanes,): the sum of its named terms, each (lanes,)."""
-    first, *others = info.values()
-    total = first.copy()
-    for term in others:
-        total += term
-    return total

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from envs.directions import FULL_TURN, unit_vectors
 from envs.family import TaskFamily, require_within
-from envs.types import BoolArray, FloatArray, Frame, IndexArray, Info, Rng, Task
+from envs.types import BoolArray, FloatArray, Frame, IndexArray, Info, Rng, Task, TaskArrays
 
 STEP_SIZE = 0.1  # length of a step along each axis at action 1
 GOAL_RADIUS = 0.2  # the sparse reward is zero outside it
@@ -20,6 +19,7 @@ class PointRobot(TaskFamily):
 
     action_dim = 2
     observation_dim = 2
+    state_dim = 2
     default_max_path_length = 20
     rewarded_radius: ClassVar[float | None] = None  # where a sparse reward is not zero
 
@@ -33,23 +33,17 @@ class PointRobot(TaskFamily):
 
     def spaced_tasks(self, num_tasks: int) -> list[Task]:
         """Goals evenly spaced on the unit circle."""
-        angle = np.linspace(0.0, 2 * np.pi, num_tasks, endpoint=False)
-        return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
+        angle = np.linspace(0.0, FULL_TURN, num_tasks, endpoint=False)
+        return [{"goal": goal} for goal in unit_vectors(angle).tolist()]
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+    def _check_task(self, task: TaskArrays) -> None:
         require_within("goal", task["goal"], -1.0, 1.0)
-
-    def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
-        if start_states is None:
-            start_states = self._sample_start(len(lanes))
-        if start_states.shape != (len(lanes), 2):
-            raise ValueError(f"start_states must have shape {(len(lanes), 2)}, got {start_states.shape}")
-        if not np.isfinite(start_states).all():
-            raise ValueError("start_states must be finite")
-        self._position[lanes] = start_states
 
     def _sample_start(self, num_lanes: int) -> FloatArray:
         return self.np_random.uniform(-1.0, 1.0, size=(num_lanes, 2))
+
+    def _start_at(self, lanes: IndexArray, states: FloatArray) -> None:
+        self._position[lanes] = states
 
     def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
         moved = slice(None) if lanes is None else lanes
@@ -90,8 +84,7 @@ class SparsePointRobot(PointRobot):
 
     def spaced_tasks(self, num_tasks: int) -> list[Task]:
         """Goals at angles from 0 to pi, both included."""
-        angle = np.linspace(0.0, np.pi, num_tasks)
-        return [{"goal": goal} for goal in np.stack([np.cos(angle), np.sin(angle)], axis=1).tolist()]
+        return [{"goal": goal} for goal in unit_vectors(np.linspace(0.0, np.pi, num_tasks)).tolist()]
 
     def _sample_start(self, num_lanes: int) -> FloatArray:
         return np.zeros((num_lanes, 2))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.family import require_within
-from envs.mujoco_env import MujocoMetaEnv, sum_terms
-from envs.types import BoolArray, FloatArray, Info, Rng, Task
-from envs.views import View, side_view
+from envs.mujoco_env import MujocoMetaEnv
+from envs.rendering import View
+from envs.types import BoolArray, FloatArray, Info, Rng, Task, TaskArrays
 
 SCALE_BASES = {"body_mass": 1.5, "body_inertia": 1.5, "dof_damping": 1.3, "geom_friction": 1.5}
 """Each entry of a parameter is the nominal one times base^U(-3, 3); drawn in this order."""
@@ -20,7 +15,6 @@ MAX_LOG_SCALE = 3.0
 CTRL_COST_WEIGHT = 1e-3
 SURVIVE_REWARD = 1.0
 MAX_OBSERVED_VELOCITY = 10.0  # m/s, rad/s
-STATE_NOISE = 0.005
 
 
 class RandParams(MujocoMetaEnv):
@@ -31,6 +25,7 @@ class RandParams(MujocoMetaEnv):
 
     timestep = 0.004
     frame_skip = 4
+    start_noise = 0.005
     per_task_params = tuple(SCALE_BASES)
 
     def sample_tasks(self, num_tasks: int, rng: Rng) -> list[Task]:
@@ -48,7 +43,7 @@ class RandParams(MujocoMetaEnv):
         """There is no such set: the distribution has dozens of dimensions."""
         raise ValueError("this family has no evenly spaced tasks: leave randomize_tasks at true")
 
-    def _check_task(self, task: Mapping[str, NDArray[Any]]) -> None:
+    def _check_task(self, task: TaskArrays) -> None:
         for name, base in SCALE_BASES.items():
             nominal, largest = getattr(self.model, name), base**MAX_LOG_SCALE
             low, high = nominal / largest, nominal * largest
@@ -57,35 +52,25 @@ class RandParams(MujocoMetaEnv):
                 at = tuple(int(i) for i in np.argwhere(outside)[0])
                 require_within(f"{name}{list(at)}", float(task[name][at]), float(low[at]), float(high[at]))
 
-    def _before_step(self) -> None:
-        self._x_before = self.physics.qpos[:, 0].copy()
-
-    def _reward(self, ctrl: FloatArray) -> tuple[FloatArray, BoolArray, Info]:
-        velocity = (self.physics.qpos[:, 0] - self._x_before) / self.dt
-        info = {
+    def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
+        velocity = travel / self.dt
+        return {
             "reward_run": velocity,
             "reward_ctrl": -CTRL_COST_WEIGHT * np.vecdot(ctrl, ctrl),
             "reward_survive": np.full(self.num_envs, SURVIVE_REWARD),
+            "velocity": velocity.copy(),
         }
-        return sum_terms(info), ~self._upright(), {**info, "velocity": velocity.copy()}
-
-    @abstractmethod
-    def _upright(self) -> BoolArray:
-        """Which lanes (lanes,) have not fallen."""
 
     def _observe(self) -> FloatArray:
         velocities = np.clip(self.physics.qvel, -MAX_OBSERVED_VELOCITY, MAX_OBSERVED_VELOCITY)
         return np.concatenate([self.physics.qpos[:, 1:], velocities], axis=1)
-
-    def _sample_start(self, num_lanes: int) -> tuple[FloatArray, FloatArray]:
-        return self._uniform_start(STATE_NOISE, num_lanes)
 
     def task_caption(self, task: Task) -> str:
         mass, nominal = sum(task["body_mass"]), float(self.model.body_mass.sum())
         return f"mass {mass:.1f} kg (nominal {nominal:.1f} kg)"
 
     def _view(self, lane: int) -> View:
-        return side_view(float(self.physics.qpos[lane, 0]), height=0.9, distance=4.0)
+        return View((self.physics.qpos[lane, 0], 0.0, 0.9), distance=4.0)
 
 
 class WalkerRandParams(RandParams):
@@ -95,9 +80,9 @@ class WalkerRandParams(RandParams):
     action_dim = 6
     observation_dim = 17
 
-    def _upright(self) -> BoolArray:
+    def _ended(self) -> BoolArray:
         height, angle = self.physics.qpos[:, 1], self.physics.qpos[:, 2]
-        return (height > 0.8) & (height < 2.0) & (np.abs(angle) < 1.0)
+        return ~((height > 0.8) & (height < 2.0) & (np.abs(angle) < 1.0))
 
 
 class HopperRandParams(RandParams):
@@ -107,7 +92,7 @@ class HopperRandParams(RandParams):
     action_dim = 3
     observation_dim = 11
 
-    def _upright(self) -> BoolArray:
+    def _ended(self) -> BoolArray:
         qpos = self.physics.qpos
         bounded = (np.abs(qpos[:, 2:]) < 100).all(axis=1) & (np.abs(self.physics.qvel) < 100).all(axis=1)
-        return bounded & (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)
+        return ~(bounded & (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2))

@@ -1,4 +1,4 @@
-"""Offscreen pictures of MuJoCo states, on machines without a display. Imported when something is first rendered."""
+"""Offscreen pictures of MuJoCo states, on machines without a display: what is seen, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import sys
 import weakref
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
 
 from envs.types import FloatArray, Frame
-from envs.views import Arrow, Disc, View
 
 BACKENDS = ("egl", "osmesa", "glfw", "cgl")
 ANY_BACKEND = ("", "glx", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0")
 """Values of MUJOCO_GL that MuJoCo knows and that name no offscreen backend."""
 WIDTH, HEIGHT = 480, 360  # pixels
 MARKER_COLOUR = (0.1, 0.7, 0.2, 0.9)  # rgba
-ARROW_WIDTH = 0.07  # m
+ARROW_HEIGHT, ARROW_LENGTH, ARROW_WIDTH = 0.1, 2.0, 0.07  # above the floor; along it; across, m
 DISC_THICKNESS = 0.01  # m
 MAX_GEOMS = 1000
 INSTALL_HINT = "on Debian or Ubuntu: apt-get install libegl1 libgl1 (EGL), or libosmesa6 (OSMesa, software)"
@@ -31,6 +30,36 @@ INSTALL_HINT = "on Debian or Ubuntu: apt-get install libegl1 libgl1 (EGL), or li
 
 class RenderingUnavailableError(RuntimeError):
     """No offscreen OpenGL on this machine; the message says what to install."""
+
+
+class Arrow(NamedTuple):
+    """Marks a direction: from `start` to `end`, each (3,), m."""
+
+    start: FloatArray
+    end: FloatArray
+
+
+class Disc(NamedTuple):
+    """Marks a place on the floor: `centre` (3,) and `radius`, m."""
+
+    centre: FloatArray
+    radius: float
+
+
+class View(NamedTuple):
+    """Where the camera stands: `distance` (m) from `target` (x, y, z), `azimuth` and `elevation` in degrees."""
+
+    target: tuple[float, ...]
+    distance: float
+    azimuth: float = 90.0
+    elevation: float = -15.0
+
+
+def floor_arrow(xy: FloatArray, angle: float, gap: float) -> Arrow:
+    """An arrow on the floor towards `angle` (rad), that starts `gap` (m) from `xy` (2,)."""
+    direction = np.array([np.cos(angle), np.sin(angle), 0.0])
+    start = np.array([*xy, ARROW_HEIGHT]) + gap * direction
+    return Arrow(start, start + ARROW_LENGTH * direction)
 
 
 class OffscreenScene:
@@ -61,15 +90,8 @@ class OffscreenScene:
         camera = mujoco.MjvCamera()
         camera.lookat[:] = view.target
         camera.distance, camera.azimuth, camera.elevation = view.distance, view.azimuth, view.elevation
-        mujoco.mjv_updateScene(
-            self._model,
-            self._data,
-            mujoco.MjvOption(),
-            None,
-            camera,
-            int(mujoco.mjtCatBit.mjCAT_ALL),
-            self._scene,
-        )
+        everything = int(mujoco.mjtCatBit.mjCAT_ALL)
+        mujoco.mjv_updateScene(self._model, self._data, mujoco.MjvOption(), None, camera, everything, self._scene)
         for marker in markers:
             self._add(marker)
         self._context.make_current()  # another scene of the process may have been drawn in between
@@ -100,8 +122,7 @@ class OffscreenScene:
 
 
 def _close(reference: weakref.ref[OffscreenScene]) -> None:
-    scene = reference()
-    if scene is not None:
+    if scene := reference():
         scene.close()
 
 
@@ -136,7 +157,6 @@ def _forget_opengl() -> None:
     """Let the next backend import PyOpenGL anew, which binds itself to one platform at its import."""
     if platform.system() == "Linux" and "MUJOCO_GL" not in os.environ:
         os.environ.pop("PYOPENGL_PLATFORM", None)
-        for name in [name for name in sys.modules if name.split(".")[0] == "OpenGL"]:
+        packages = ("OpenGL.", "mujoco.egl.", "mujoco.osmesa.")
+        for name in [name for name in sys.modules if f"{name}.".startswith(packages)]:
             del sys.modules[name]
-        for name in ("mujoco.egl", "mujoco.egl.egl_ext", "mujoco.osmesa"):
-            sys.modules.pop(name, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,8 @@ Frame = NDArray[np.uint8]
 Info = dict[str, Any]
 Task: TypeAlias = dict[str, Any]
 """One task as plain numbers (or nested lists of them) by name: `json.dump` saves it."""
+TaskArrays: TypeAlias = Mapping[str, NDArray[Any]]
+"""One task, its entries as arrays."""
 EnvClass: TypeAlias = Callable[..., Any]
 """What makes an environment, as a rule its class."""
 Rng: TypeAlias = np.random.Generator | np.random.RandomState
