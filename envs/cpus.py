@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 GROUPS_OF_PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
@@ -18,10 +19,12 @@ def usable_cpus() -> int:
 def _quotas() -> Iterator[float]:
     """CPUs' worth of time that each control group around this process may have, of those that have a limit."""
     for folder in _group_folders():
-        try:
-            yield _quota(folder)
-        except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
-            continue
+        with suppress(OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
+            names = ["cpu.max"] if (folder / "cpu.max").exists() else ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+            texts = [(folder / name).read_text(encoding="utf-8") for name in names]  # version 2: both in one file
+            quota, period = (int(number) for text in texts for number in text.split())
+            if quota >= 0:
+                yield quota / period
 
 
 def _group_folders() -> Iterator[Path]:
@@ -37,19 +40,3 @@ def _group_folders() -> Iterator[Path]:
         root = GROUPS / "cpu" if controllers else GROUPS
         group = root / path.lstrip("/")
         yield from (group, *(parent for parent in group.parents if parent.is_relative_to(root)))
-
-
-def _quota(folder: Path) -> float:
-    """CPUs' worth of time of one group.
-
-    Raises:
-        OSError: the group has no limit to read.
-        ValueError: it has none.
-    """
-    if (folder / "cpu.max").exists():  # version 2
-        quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
-    else:
-        quota, period = ((folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
-    if int(quota) < 0:
-        raise ValueError("no limit")
-    return int(quota) / int(period)
