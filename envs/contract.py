@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from envs.types import AnyBox
 
 UNBOUNDED = "its action_space has no bounds: actions are within [-1, 1]"
+MAX_SHOWN = 100  # characters of a space or a reward
+
+
+def constructor_parameters(env_class: type) -> Iterator[inspect.Parameter]:
+    """Parameters of the constructors of a class and of those that it extends."""
+    for base in env_class.__mro__[:-1]:
+        if "__init__" in vars(base):
+            yield from inspect.signature(vars(base)["__init__"]).parameters.values()
 
 
 def title(env: Any) -> str:
@@ -94,26 +102,18 @@ def action_box(env: Any) -> tuple[AnyBox, list[str]]:
     shape = getattr(space, "shape", None)
     is_foreign = not isinstance(space, spaces.Space) and not any(hasattr(space, name) for name in ("n", "nvec"))
     real = np.dtype(getattr(space, "dtype", None) or np.float32).kind == "f"
+    must = f"{title(env)}: action_space must be"
     if not shape or not real or not (is_foreign or isinstance(space, spaces.Box)):
         kind = "; actions here are real numbers" if shape else ""
-        raise ValueError(f"{title(env)}: action_space must be a box of numbers, got {_shown(space)}{kind}")
-    low, high = (
-        np.broadcast_to(getattr(space, name, bound), shape) for name, bound in (("low", -np.inf), ("high", np.inf))
-    )
+        raise ValueError(f"{must} a box of numbers, got {_shown(space)}{kind}")
+    low = np.broadcast_to(getattr(space, "low", -np.inf), shape)
+    high = np.broadcast_to(getattr(space, "high", np.inf), shape)
     bounded = np.isfinite(low) & np.isfinite(high)
     if (~bounded & (np.isfinite(low) | np.isfinite(high))).any():
-        raise ValueError(
-            f"{title(env)}: action_space must be bounded on both sides, or on none to be taken as [-1, 1], got"
-            f" {_shown(space)}"
-        )
+        raise ValueError(f"{must} bounded on both sides, or on none to be taken as [-1, 1], got {_shown(space)}")
     low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
     box = spaces.Box(low, high, tuple(shape), low.dtype.type)
     return box, [] if bounded.all() else [f"{title(env)}: {UNBOUNDED}"]
-
-
-def _shown(space: Any) -> str:
-    text = " ".join(str(space).split())
-    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def one_number(env: Any, reward: Any) -> float:
@@ -137,6 +137,9 @@ def five(outcome: tuple[Any, ...]) -> tuple[Any, Any, bool, bool, Mapping[str, A
     return observation, reward, bool(done) and not truncated, truncated, info
 
 
-def is_wrapper(env_class: Any) -> bool:
-    """Whether a class wraps an environment, so that only what it makes can tell what it has."""
-    return isinstance(env_class, type) and issubclass(env_class, gymnasium.Wrapper)
+def shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _shown(value: Any) -> str:
+    return shortened(" ".join(str(value).split()), MAX_SHOWN)

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import gymnasium
-from numpy.typing import NDArray
-
-from envs.types import EnvClass
 
 INSTALL = "pip install imageio packaging scipy && pip install --no-deps metaworld==3.1.1"
 VERSION_SUFFIX = "-v3"
 
 
-class ML1(gymnasium.Env[Any, Any]):
+class ML1(gymnasium.Wrapper[Any, Any, Any, Any]):
     """One skill; the first half of the tasks are ML1's training goals, the second half its test goals.
 
     As the benchmark has it the goal is hidden from the observation. `info["success"]` is 1 where it is reached.
+    Meta-World's own limit is 500 steps.
     """
 
     def __init__(self, skill: str, n_tasks: int = 100, task_seed: int = 1337, render_mode: str | None = None) -> None:
@@ -46,37 +44,12 @@ class ML1(gymnasium.Env[Any, Any]):
             raise ValueError(f"n_tasks must be at most {available}, the goals of ML1, got {n_tasks}")
         self._goals = [goal for half, wanted in halves for goal in half[:wanted]]
         self.tasks = [{"rand_vec": pickle.loads(goal.data)["rand_vec"].tolist()} for goal in self._goals]
-        self.render_mode = render_mode
-        self._env = benchmark.train_classes[skill + VERSION_SUFFIX](render_mode=render_mode)
-        self._env.set_task(self._goals[0])
-        self.action_space = self._env.action_space
-        self.observation_space = self._env.observation_space
+        super().__init__(benchmark.train_classes[skill + VERSION_SUFFIX](render_mode=render_mode))
+        self.reset_task(0)
 
     def reset_task(self, index: int) -> None:
         """Change to task `index`; reset next."""
-        self._env.set_task(self._goals[index])
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[Any], dict[str, Any]]:
-        super().reset(seed=seed)
-        observation, info = self._env.reset(seed=seed, options=options)
-        return observation, info
-
-    def step(self, action: NDArray[Any]) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
-        """Act; Meta-World's own limit is 500 steps."""
-        observation, reward, terminated, truncated, info = self._env.step(action)
-        return observation, float(reward), bool(terminated), bool(truncated), info
-
-    def render(self) -> Any:
-        return self._env.render()
-
-    def close(self) -> None:
-        self._env.close()
-
-
-def ml1_class(skill: str) -> EnvClass:
-    return partial(ML1, skill)
+        self.env.set_task(self._goals[index])  # type: ignore[attr-defined]
 
 
 @cache

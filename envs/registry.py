@@ -1,39 +1,23 @@
-"""Task families by id, and how an id becomes an environment."""
+"""How an id becomes an environment: a native family, one that others brought, or Meta-World's."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
-from envs.ant import AntDir, AntGoal
+import gymnasium
+
 from envs.base import MetaEnv
-from envs.contract import is_wrapper
+from envs.catalogue import FAMILIES
+from envs.contract import constructor_parameters
 from envs.family import TaskFamily
-from envs.half_cheetah import CheetahDir, CheetahVel
-from envs.humanoid import HumanoidDir
-from envs.point_robot import PointRobot, SparsePointRobot
-from envs.rand_params import HopperRandParams, WalkerRandParams
 from envs.types import EnvClass
 
 AnyClass = TypeVar("AnyClass", bound=EnvClass)
-
-FAMILIES: dict[str, type[TaskFamily]] = {
-    "ant-dir": AntDir,
-    "ant-goal": AntGoal,
-    "cheetah-dir": CheetahDir,
-    "cheetah-vel": CheetahVel,
-    "hopper-rand-params": HopperRandParams,
-    "humanoid-dir": HumanoidDir,
-    "point-robot": PointRobot,
-    "sparse-point-robot": SparsePointRobot,
-    "walker-rand-params": WalkerRandParams,
-}
-"""The native families, whose lanes are simulated together."""
-
 
 _registered: dict[str, EnvClass] = {}
 """Environments that others brought, by id."""
@@ -57,11 +41,11 @@ def register_env(env_name: str, env_class: Any = None) -> Any:
         ValueError: the id is taken by another class, or the class lacks a method.
     """
     if env_class is None:
-        return lambda decorated: register_env(env_name, decorated)
+        return partial(register_env, env_name)
     _require_contract(env_class)
     taken = FAMILIES.get(env_name, _registered.get(env_name))
     if taken is not None and _origin(taken) != _origin(env_class):
-        raise ValueError(f"the environment id '{env_name}' is taken by {'.'.join(_origin(taken))}")
+        raise ValueError(f"the environment id '{env_name}' is taken by {_origin(taken)}")
     _registered[env_name] = env_class
     return env_class
 
@@ -78,18 +62,19 @@ def make_env(env_name: str, num_envs: int, **params: Any) -> MetaEnv:
         ValueError: unknown id, or parameters that the family refuses.
     """
     env_class = find_class(env_name)
-    if not (isinstance(env_class, type) and issubclass(env_class, TaskFamily)):
+    if not is_native(env_name):
         from envs.copies import CopiesEnv  # here, as the native families do without
 
         return CopiesEnv(env_class, num_envs, **params)
-    known = constructor_params(env_class)
+    known = sorted({taken.name for taken in constructor_parameters(env_class) if taken.kind is taken.KEYWORD_ONLY})
     for name in params:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise ValueError(
-                f"'{env_name}' has no parameter '{name}'; the nearest is '{nearest}' of {', '.join(sorted(known))}"
+                f"'{env_name}' has no parameter '{name}'; the nearest is '{nearest}' of {', '.join(known)}"
             )
-    return env_class(num_envs, **params)
+    env: MetaEnv = env_class(num_envs, **params)
+    return env
 
 
 def is_native(env_name: str) -> bool:
@@ -115,9 +100,9 @@ def find_class(env_name: str) -> EnvClass:
     if ":" in env_name:
         return _imported(*env_name.split(":", 1))
     if env_name.startswith(METAWORLD_PREFIX):
-        from envs.metaworld_ml1 import ml1_class  # an optional dependency
+        from envs.metaworld_ml1 import ML1  # an optional dependency
 
-        return ml1_class(env_name.removeprefix(METAWORLD_PREFIX))
+        return partial(ML1, env_name.removeprefix(METAWORLD_PREFIX))
     choices = ", ".join(sorted([*FAMILIES, *_registered]))
     raise ValueError(
         f"unknown environment '{env_name}'; choose one of {choices}, {METAWORLD_PREFIX}NAME, or 'module:Class'"
@@ -147,22 +132,14 @@ def _imported(module_name: str, name: str) -> EnvClass:
 def _require_contract(env_class: Any) -> None:
     if not callable(env_class):
         raise ValueError(f"an environment is a class, got {env_class!r}")
-    needed = ("reset", "step") if is_wrapper(env_class) else ("reset", "step", "reset_task")
+    if not isinstance(env_class, type):
+        return  # only what it makes can tell what it has
+    is_wrapper = issubclass(env_class, gymnasium.Wrapper)  # which may have its tasks within
+    needed = ("reset", "step") if is_wrapper else ("reset", "step", "reset_task")
     missing = [name for name in needed if not hasattr(env_class, name)]
-    if missing and isinstance(env_class, type):
+    if missing:
         raise ValueError(f"{env_class.__name__} lacks {', '.join(missing)}: see envs.register_env")
 
 
-def _origin(env_class: Any) -> tuple[str, str]:
-    return str(env_class.__module__), str(env_class.__qualname__)
-
-
-def constructor_params(family: type[TaskFamily]) -> set[str]:
-    """Names of the keyword parameters of a family and its base classes."""
-    return {
-        parameter.name
-        for cls in family.__mro__
-        if "__init__" in vars(cls) and issubclass(cls, MetaEnv)
-        for parameter in inspect.signature(cls.__init__).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
+def _origin(env_class: Any) -> str:
+    return f"{env_class.__module__}.{env_class.__qualname__}"

@@ -1,4 +1,7 @@
-"""SingleEnv: a task family as an ordinary `gymnasium.Env`, the same code with one lane."""
+"""The families as gymnasium has them: SingleEnv, one lane as an ordinary `gymnasium.Env`, and ids for both kinds.
+
+`gymnasium.make("PearlMeta/CheetahVel-v0")` gives a SingleEnv, `gymnasium.make_vec` native lanes.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,19 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from envs.base import RENDER_METADATA
+from envs.base import RENDER_METADATA, MetaEnv
+from envs.catalogue import FAMILIES
 from envs.registry import make_env
-from envs.types import Frame, Rng, Task
+from envs.types import FloatArray, Frame, Rng, Task
+
+NAMESPACE = "PearlMeta"
+NO_LIMIT = 2**31 - 1
+"""Steps until our own truncation where gymnasium's `max_episode_steps` sets the limit."""
 
 
-class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
+class SingleEnv(gymnasium.Env[FloatArray, ArrayLike]):
     """One lane of a `MetaEnv`, with the lane axis taken off."""
 
     metadata = RENDER_METADATA
@@ -36,11 +44,11 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
             IndexError: a task index outside the task set.
         """
         if isinstance(task, Mapping):
-            params["tasks"] = [task]
+            params["tasks"], task = [task], 0
         self.meta_env = make_env(
             env_name, 1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **params
         )
-        if task is not None and not isinstance(task, Mapping):
+        if task is not None:
             self.meta_env.set_tasks(task)
         self.render_mode = render_mode
         self.metadata = self.meta_env.metadata
@@ -62,13 +70,13 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
         """Change to task `index` of `tasks`; takes effect at once, so reset next."""
         self.meta_env.set_tasks(index)
 
-    def reset_task(self, index: int) -> NDArray[np.float64]:
+    def reset_task(self, index: int) -> FloatArray:
         self.set_tasks(index)
         return self.reset()[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    ) -> tuple[FloatArray, dict[str, Any]]:
         """Start an episode; `options["start_state"]` (state,) fixes where."""
         super().reset(seed=seed)
         self.meta_env.np_random = self.np_random  # the lane draws from this environment's own generator
@@ -77,7 +85,7 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
         observation, info = self.meta_env.reset(options=batched)
         return observation[0], info
 
-    def step(self, action: ArrayLike) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+    def step(self, action: ArrayLike) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.meta_env.step(np.asarray(action)[None])
         first = {name: value[0].item() if value.ndim == 1 else value[0].copy() for name, value in info.items()}
         return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), first
@@ -89,3 +97,28 @@ class SingleEnv(gymnasium.Env[NDArray[np.float64], ArrayLike]):
 
     def close(self) -> None:
         self.meta_env.close()
+
+
+def gymnasium_id(env_name: str) -> str:
+    """`PearlMeta/CheetahVel-v0` for `cheetah-vel`."""
+    return f"{NAMESPACE}/{env_name.title().replace('-', '')}-v0"
+
+
+def vector_env(
+    num_envs: int, *, env_name: str, max_path_length: int, max_episode_steps: int = NO_LIMIT, **params: Any
+) -> MetaEnv:
+    """What `gymnasium.make_vec` calls; the shorter of the two limits truncates."""
+    return make_env(env_name, num_envs, max_path_length=min(max_path_length, max_episode_steps), **params)
+
+
+def register_ids() -> None:
+    """Register every family with gymnasium, once per process."""
+    for env_name, family in FAMILIES.items():
+        if gymnasium_id(env_name) not in gymnasium.registry:
+            gymnasium.register(
+                gymnasium_id(env_name),
+                entry_point="envs.single:SingleEnv",
+                vector_entry_point="envs.single:vector_env",
+                max_episode_steps=family.default_max_path_length,
+                kwargs={"env_name": env_name, "max_path_length": NO_LIMIT},
+            )

@@ -14,8 +14,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import envs
-from envs.gymnasium_ids import gymnasium_id
 from envs.mujoco_env import MujocoMetaEnv
+from envs.single import gymnasium_id
 
 ALL = sorted(envs.FAMILIES)
 LIMIT = 7

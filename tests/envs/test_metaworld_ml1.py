@@ -4,6 +4,7 @@ import pickle
 import sys
 from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
@@ -16,7 +17,7 @@ class Goal:
         self.data = pickle.dumps({"rand_vec": np.array([number, 0.0])})
 
 
-class Sawyer:
+class Sawyer(gymnasium.Env):
     action_space = Box(-1.0, 1.0, (4,), np.float32)
     observation_space = Box(-np.inf, np.inf, (3,), np.float64)
 
