@@ -13,6 +13,8 @@ from pathlib import Path
 from envs.catalogue import table
 from envs.registry import find_class
 from envs.single import SingleEnv
+from envs.types import Frame
+from envs.video import film
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,13 +56,26 @@ def _describe(env_name: str) -> None:
 
 
 def _film(options: argparse.Namespace) -> None:
-    from envs.video import film_random_policy  # here, as the rest needs no ffmpeg
-
+    """Roll random actions for the steps asked for, episode after episode, and film them."""
     env = SingleEnv(options.env_name, task=options.task, n_tasks=options.n_tasks, render_mode="rgb_array")
     steps = env.meta_env.max_path_length if options.steps is None else options.steps
-    film_random_policy(env, Path(options.render), steps, options.seed)
+    with film(Path(options.render), env.metadata["render_fps"]) as append:
+        env.reset(seed=options.seed)
+        env.action_space.seed(options.seed)
+        append(_frame(env))
+        for _ in range(steps):
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            append(_frame(env))
+            if terminated or truncated:
+                env.reset()
     env.close()
     print(f"{options.render}: {steps} steps of {options.env_name}, {env.meta_env.task_caption(env.task)}")
+
+
+def _frame(env: SingleEnv) -> Frame:
+    frame = env.render()
+    assert frame is not None, "the environment has a render mode"
+    return frame
 
 
 if __name__ == "__main__":

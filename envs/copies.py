@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,10 +15,10 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from envs.base import MetaEnv
+from envs.contract import constructor_parameters, shortened
 from envs.env_copy import TERMINATED, TRUNCATED, EnvCopy
 from envs.family import DEFAULT_TASK_SEED
 from envs.types import BoolArray, EnvClass, FloatArray, Frame, IndexArray, Info, Rng
-from envs.worker import make_in_worker
 
 VECTORIZATIONS: dict[str, Callable[..., SyncVectorEnv | AsyncVectorEnv]] = {
     "sync": SyncVectorEnv,
@@ -73,7 +76,7 @@ class CopiesEnv(MetaEnv):
         )
         self.own_action_space, self.notes = first.own_action_space, first.notes
         self._copies = VECTORIZATIONS[vectorization](
-            [partial(make_in_worker, partial(self._make_copy, self._params), os.getpid())] * num_envs,
+            [partial(_make_in_worker, partial(self._make_copy, self._params), os.getpid())] * num_envs,
             autoreset_mode=AutoresetMode.DISABLED,
         )
         self._observations = np.zeros((num_envs, self.observation_dim))
@@ -106,8 +109,10 @@ class CopiesEnv(MetaEnv):
         if "n_tasks" not in self._params:
             raise ValueError("this environment has a fixed task set: its class takes no n_tasks")
         seed = int(rng.random() * 2**32)
-        reseeded = {name: seed for name in ("task_seed",) if name in self._params}
-        fresh = self._make_copy({**self._params, **reseeded, "n_tasks": num_tasks}, task_seed=seed, tasks=None)
+        params = {**self._params, "n_tasks": num_tasks}
+        if "task_seed" in params:
+            params["task_seed"] = seed
+        fresh = self._make_copy(params, task_seed=seed, tasks=None)
         fresh.close()
         return fresh.tasks
 
@@ -131,20 +136,20 @@ class CopiesEnv(MetaEnv):
         if not lanes.size:
             return
         self._copies.set_attr("task_index", self.lane_tasks.tolist())
-        mask = np.zeros(self.num_envs, dtype=bool)
-        mask[lanes] = True
         if not self._all_have_observed:  # gymnasium stacks the observations of all, so all must have one
             self._copies.reset()
             self._all_have_observed = True
-        seeds = [seed if chosen else None for seed, chosen in zip(self._seeds, mask, strict=True)]
-        self._seeds = [None if chosen else seed for seed, chosen in zip(self._seeds, mask, strict=True)]
+        mask = np.zeros(self.num_envs, dtype=bool)
+        mask[lanes] = True
+        seeds: list[int | None] = [None] * self.num_envs
+        for lane in lanes:
+            seeds[lane], self._seeds[lane] = self._seeds[lane], None
         self._observations, _ = self._copies.reset(seed=seeds, options={"reset_mask": mask})
 
     def _advance(self, actions: FloatArray, lanes: IndexArray | None) -> tuple[FloatArray, BoolArray, Info]:
         if lanes is not None:
-            frozen = np.ones(self.num_envs, dtype=bool)
-            frozen[lanes] = False
-            actions = np.where(frozen[:, None], np.nan, actions)
+            acting, actions = actions, np.full_like(actions, np.nan)  # a copy that is told NaN stays as it is
+            actions[lanes] = acting[lanes]
         self._observations, reward, _, _, info = self._copies.step(actions)
         missing = np.zeros(self.num_envs)
         numbers = {name: value for name, value in info.items() if not name.startswith("_")}
@@ -163,8 +168,7 @@ class CopiesEnv(MetaEnv):
         return self._copies.call("render")
 
     def task_caption(self, task: Any) -> str:
-        text = f"task {task}"
-        return text if len(text) <= MAX_CAPTION else text[: MAX_CAPTION - 3] + "..."
+        return shortened(f"task {task}", MAX_CAPTION)
 
     def close_extras(self, **kwargs: Any) -> None:
         self._copies.close()
@@ -176,10 +180,30 @@ def _accepted(env_class: EnvClass, offered: dict[str, Any], params: dict[str, An
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     names = set(parameters)
     if open_ended and isinstance(env_class, type):  # it may hand its **kwargs on to the classes that it extends
-        constructors = [vars(base)["__init__"] for base in env_class.__mro__[:-1] if "__init__" in vars(base)]
-        names.update(*(inspect.signature(constructor).parameters for constructor in constructors))
+        names.update(parameter.name for parameter in constructor_parameters(env_class))
     for name in params:
         if name not in names and not open_ended:
             title = getattr(env_class, "__name__", str(env_class))
             raise ValueError(f"{title} has no parameter '{name}'; it takes {', '.join(parameters)}")
     return {**{name: value for name, value in offered.items() if name in names}, **params}
+
+
+def _make_in_worker(make: Callable[[], EnvCopy], main_process: int) -> EnvCopy:
+    """What `make` makes; a process other than `main_process` (its id) first learns when to end.
+
+    A forked process inherits what the main one does on a signal, which may be to take note and go on. It is the main
+    process that a signal is for: an interrupt, which a terminal sends to all of them, is left to it; it ends the
+    others by a message or by SIGTERM, and if it is killed they end by themselves.
+    """
+    if os.getpid() != main_process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    return make()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker is started by multiprocessing"
+    parent.join()
+    os._exit(1)

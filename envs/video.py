@@ -1,4 +1,4 @@
-"""Films: frames into ffmpeg, one by one, and a random policy as a subject."""
+"""Films: frames into ffmpeg, one by one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from envs.single import SingleEnv
 from envs.types import Frame
 
 INSTALL = "pip install imageio-ffmpeg"
@@ -45,27 +44,3 @@ def film(path: Path, frames_per_second: float) -> Iterator[Callable[[Frame], Non
     finally:
         if writer is not None:
             writer.close()
-
-
-def film_random_policy(env: SingleEnv, path: Path, num_steps: int, seed: int) -> None:
-    """Roll random actions for `num_steps`, episode after episode, and write the frames to `path`.
-
-    Raises:
-        ValueError: as `film`.
-        RenderingUnavailableError: no offscreen OpenGL.
-    """
-    with film(path, env.metadata["render_fps"]) as append:
-        env.reset(seed=seed)
-        env.action_space.seed(seed)
-        append(_frame(env))
-        for _ in range(num_steps):
-            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
-            append(_frame(env))
-            if terminated or truncated:
-                env.reset()
-
-
-def _frame(env: SingleEnv) -> Frame:
-    frame = env.render()
-    assert frame is not None, "the environment has a render mode"
-    return frame
