@@ -1,3 +1,4 @@
+# ruff: noqa: NPY002 - the global generators are what PrivateGlobals stands in for
 """EnvCopy: one copy of somebody else's environment, old gym or gymnasium, made to fit a lane."""
 
 from __future__ import annotations
@@ -95,8 +96,7 @@ class EnvCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
                 self._tasked.reset_task(self.task_index)
                 self._current_task = self.task_index
             outcome = self._env.reset(seed=seed) if self._takes_seed else self._env.reset()
-        observation = outcome[0] if isinstance(outcome, tuple) else outcome
-        self._observation = self._flat(observation)
+        self._observation = self._flat(outcome[0] if isinstance(outcome, tuple) else outcome)
         return self._observation.copy(), {}
 
     def step(self, action: NDArray[np.floating[Any]]) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
@@ -116,12 +116,10 @@ class EnvCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         return flat.copy(), paid, False, False, {**numbers, **ends}
 
     def _flat(self, observation: Any) -> FloatArray:
-        flat = np.array(observation, dtype=np.float64).ravel()
-        if flat.shape != self.observation_space.shape:
-            size = self.observation_space.shape
-            raise ValueError(
-                f"{contract.title(self._env)}: observation has {flat.size} numbers, its space has {size}"
-            )
+        flat, expected = np.array(observation, dtype=np.float64).ravel(), self.observation_space.shape
+        if flat.shape != expected:
+            title = contract.title(self._env)
+            raise ValueError(f"{title}: observation has {flat.size} numbers, its space has {expected}")
         return flat
 
     def render(self) -> Frame:
@@ -154,15 +152,15 @@ class PrivateGlobals:
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the stream where the global generators are, and back."""
-        outer = np.random.get_state(), random.getstate()  # noqa: NPY002
-        np.random.set_state(self._numpy)  # noqa: NPY002
+        outer_numpy, outer_python = np.random.get_state(), random.getstate()
+        np.random.set_state(self._numpy)
         random.setstate(self._python)
         try:
             yield
         finally:
-            self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
-            np.random.set_state(outer[0])  # noqa: NPY002
-            random.setstate(outer[1])
+            self._numpy, self._python = np.random.get_state(), random.getstate()
+            np.random.set_state(outer_numpy)
+            random.setstate(outer_python)
 
 
 def _is_number(value: Any) -> bool:

@@ -25,13 +25,9 @@ class ML1(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, skill: str, n_tasks: int = 100, task_seed: int = 1337, render_mode: str | None = None) -> None:
-        """Build the benchmark.
+        """Build the benchmark, its goals drawn with `task_seed`.
 
-        Args:
-            skill: as in "reach", "push", "pick-place".
-            n_tasks: number of tasks, 2 to 100; an odd one is a training goal.
-            task_seed: seed of the benchmark's goals.
-            render_mode: None or "rgb_array".
+        Of `n_tasks`, 2 to 100, an odd one is a training goal. `skill` is as in "reach", "push", "pick-place".
 
         Raises:
             ValueError: no such skill, too many tasks, or Meta-World is not installed.

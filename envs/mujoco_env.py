@@ -57,11 +57,7 @@ class MujocoMetaEnv(TaskFamily):
         self.state_dim = self.model.nq + self.model.nv
         self.dt = self.model.opt.timestep * self.frame_skip
         self.physics = BatchedPhysics(
-            self.model,
-            self.num_envs,
-            num_threads=num_threads,
-            fields=self.physics_fields,
-            per_sim_params=self.per_task_params,
+            self.model, self.num_envs, num_threads, self.physics_fields, self.per_task_params
         )
         low, high = self.model.actuator_ctrlrange.T
         self._ctrl_offset, self._ctrl_scale = (high + low) / 2, (high - low) / 2

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import mjbatch
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.cpus import usable_cpus
-from envs.types import FloatArray, IndexArray
+from envs.types import BoolArray, FloatArray, IndexArray
 
 BAD_STATE = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
 """MuJoCo's warnings of a bad position, velocity and acceleration, which follow one another."""
@@ -32,10 +31,9 @@ class BatchedPhysics:
         self,
         model: mujoco.MjModel,
         num_sims: int,
-        *,
-        num_threads: int = 0,
-        fields: Sequence[str] = (),
-        per_sim_params: Sequence[str] = (),
+        num_threads: int,
+        fields: Sequence[str],
+        per_sim_params: Sequence[str],
     ) -> None:
         """Allocate the simulations.
 
@@ -83,7 +81,7 @@ class BatchedPhysics:
         """Advance `sims` (all if None) by `num_substeps` calls of `mj_step`; the others stay as they are."""
         self._batch.step(sims, nstep=num_substeps)
 
-    def diverged(self) -> NDArray[np.bool_]:
+    def diverged(self) -> BoolArray:
         """Which simulations are not finite, or MuJoCo found so at a step since their reset, (sims,).
 
         MuJoCo looks at the state only before it steps and then starts that simulation anew by itself, so the

@@ -51,12 +51,7 @@ def register_env(env_name: str, env_class: Any = None) -> Any:
 
 
 def make_env(env_name: str, num_envs: int, **params: Any) -> MetaEnv:
-    """Build `num_envs` lanes of a task family.
-
-    Args:
-        env_name: id of a native family or of a registered environment, or "module:Class".
-        num_envs: number of lanes.
-        params: as the family's class takes them.
+    """Build `num_envs` lanes of a native family, of a registered environment, or of "module:Class".
 
     Raises:
         ValueError: unknown id, or parameters that the family refuses.

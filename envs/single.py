@@ -33,11 +33,8 @@ class SingleEnv(gymnasium.Env[FloatArray, ArrayLike]):
     ) -> None:
         """Build one environment of a task family.
 
-        Args:
-            env_name: id of the family.
-            task: the task to be in: its values, or an index into the family's task set; None is index 0.
-            render_mode: None or "rgb_array".
-            params: parameters of the family.
+        `task` is the task to be in: its values, or an index into the family's task set; None is index 0. `params` are
+        the family's.
 
         Raises:
             ValueError: unknown id, or a task or parameter that the family refuses.
