@@ -29,7 +29,6 @@ class Ant(MujocoMetaEnv):
     frame_skip = 5
     start_noise = 0.1
     normal_start_velocity = True
-    reads_contact_forces = True
     physics_fields = ("xpos", "cfrc_ext")
     action_dim = 8
 

@@ -15,7 +15,7 @@ UNBOUNDED = "its action_space has no bounds: actions are within [-1, 1]"
 MAX_SHOWN = 100  # characters of a space or a reward
 
 
-def constructor_parameters(env_class: type) -> Iterator[inspect.Parameter]:
+def constructor_parameters(env_class: Any) -> Iterator[inspect.Parameter]:
     """Parameters of the constructors of a class and of those that it extends."""
     for base in env_class.__mro__[:-1]:
         if "__init__" in vars(base):

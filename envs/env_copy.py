@@ -52,11 +52,8 @@ class EnvCopy(gymnasium.Env[FloatArray, NDArray[np.floating[Any]]]):
         """Build the environment.
 
         Args:
-            env_class: makes it.
-            params: what it is made with.
             task_seed: seeds the global generators while it is made: the same tasks in every copy.
             tasks: take these tasks instead of its own.
-            render_mode: None or "rgb_array".
 
         Raises:
             ValueError: as the functions of `envs.contract`.

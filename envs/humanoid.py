@@ -13,6 +13,7 @@ CTRL_COST_WEIGHT = 0.1
 CONTACT_COST_WEIGHT = 5e-7
 MAX_CONTACT_COST = 10.0
 SURVIVE_REWARD = 5.0
+OBSERVED_FIELDS = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 
 
 class HumanoidDir(DirectionFamily):
@@ -25,8 +26,7 @@ class HumanoidDir(DirectionFamily):
     model_file = "humanoid.xml"
     frame_skip = 5
     start_noise = 0.01
-    reads_contact_forces = True
-    physics_fields = ("xipos", "cinert", "cvel", "qfrc_actuator", "cfrc_ext")
+    physics_fields = (*OBSERVED_FIELDS, "xipos")
     action_dim = 17
     observation_dim = 376
     upright_heights = (1.0, 2.0)
@@ -53,9 +53,8 @@ class HumanoidDir(DirectionFamily):
         }
 
     def _observe(self) -> FloatArray:
-        fields = [self.physics.field(name) for name in ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")]
-        flat = [field.reshape(self.num_envs, -1) for field in fields]
-        return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel, *flat], axis=1)
+        fields = [self.physics.field(name).reshape(self.num_envs, -1) for name in OBSERVED_FIELDS]
+        return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel, *fields], axis=1)
 
     def _view(self, lane: int) -> View:
         return View((*self.physics.qpos[lane, :2], 0.9), distance=3.5, elevation=-25.0)

@@ -35,7 +35,6 @@ class MujocoMetaEnv(TaskFamily):
         timestep: seconds per substep; None keeps the model file's.
         start_noise: each number of a start state is the model's (qpos0, at rest) plus U(-start_noise, start_noise).
         normal_start_velocity: velocities start as start_noise * N(0, 1) instead.
-        reads_contact_forces: whether the family reads `cfrc_ext`.
         physics_fields: the derived `mjData` fields that the family reads.
         per_task_params: `mjModel` fields that each task has its own values of, under the same names.
         model: the nominal model.
@@ -48,7 +47,6 @@ class MujocoMetaEnv(TaskFamily):
     timestep: ClassVar[float | None] = None
     start_noise: ClassVar[float]
     normal_start_velocity: ClassVar[bool] = False
-    reads_contact_forces: ClassVar[bool] = False
     physics_fields: ClassVar[Sequence[str]] = ()
     per_task_params: ClassVar[Sequence[str]] = ()
 
@@ -70,7 +68,7 @@ class MujocoMetaEnv(TaskFamily):
         spec = mujoco.MjSpec.from_file(str(ASSETS / cls.model_file))
         if cls.timestep is not None:
             spec.option.timestep = cls.timestep
-        if cls.reads_contact_forces:
+        if "cfrc_ext" in cls.physics_fields:
             # MuJoCo leaves cfrc_ext at zero unless a sensor of the model asks for forces.
             site = spec.body("torso").add_site(name=FORCE_SENSOR, group=HIDDEN_GROUP)
             spec.add_sensor(
