@@ -46,11 +46,9 @@ class RandParams(MujocoMetaEnv):
     def _check_task(self, task: TaskArrays) -> None:
         for name, base in SCALE_BASES.items():
             nominal, largest = getattr(self.model, name), base**MAX_LOG_SCALE
-            low, high = nominal / largest, nominal * largest
-            outside = (task[name] < low * (1 - 1e-9)) | (task[name] > high * (1 + 1e-9))
-            if outside.any():
-                at = tuple(int(i) for i in np.argwhere(outside)[0])
-                require_within(f"{name}{list(at)}", float(task[name][at]), float(low[at]), float(high[at]))
+            for at in np.ndindex(nominal.shape):
+                value, middle = float(task[name][at]), float(nominal[at])
+                require_within(f"{name}{list(at)}", value, middle / largest, middle * largest)
 
     def _step_info(self, ctrl: FloatArray, travel: FloatArray) -> Info:
         velocity = travel / self.dt
