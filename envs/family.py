@@ -120,9 +120,12 @@ class TaskFamily(MetaEnv):
             raise ValueError(f"task {index}: {error}") from None
         return entry
 
+    def _tasks_changed(self, lanes: IndexArray) -> None:
+        self._task_values = {name: values[self.lane_tasks] for name, values in self._task_arrays.items()}
+
     def task_value(self, name: str) -> NDArray[Any]:
         """Entry `name` of each lane's task, (num_envs, ...)."""
-        return self._task_arrays[name][self.lane_tasks]
+        return self._task_values[name]
 
     def _reset_lanes(self, lanes: IndexArray, start_states: FloatArray | None) -> None:
         if start_states is None:

@@ -120,6 +120,7 @@ class MujocoMetaEnv(TaskFamily):
         return self._ctrl_offset + self._ctrl_scale * actions
 
     def _tasks_changed(self, lanes: IndexArray) -> None:
+        super()._tasks_changed(lanes)
         for name in self.per_task_params:
             self.physics.param(name)[lanes] = self.task_value(name)[lanes]
 
