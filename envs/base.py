@@ -62,8 +62,6 @@ class MetaEnv(VectorEnv[FloatArray, ArrayLike, NDArray[Any]]):
         Args:
             num_envs: number of lanes N. Lane i starts with task i modulo the number of tasks.
             max_path_length: steps until truncation; None takes the family's.
-            autoreset_mode: NEXT_STEP or DISABLED.
-            render_mode: None, or "rgb_array" for `render`.
 
         Raises:
             ValueError: a count below 1, or an autoreset or render mode that there is not.

@@ -50,8 +50,6 @@ class CopiesEnv(MetaEnv):
 
         Args:
             env_class: makes one environment; see `envs.register_env` for what it must have.
-            num_envs: number of copies.
-            vectorization: "sync" or "async".
             n_tasks, randomize_tasks, task_seed: given to the class if it names them. There must be `n_tasks` tasks,
                 and `task_seed` seeds the global generators too while a copy is made.
             tasks: put these tasks into the copies' `tasks`.

@@ -44,7 +44,6 @@ class TaskFamily(MetaEnv):
         """Build the lanes and draw the task set.
 
         Args:
-            num_envs: number of lanes.
             n_tasks: number of tasks to draw.
             randomize_tasks: draw tasks at random; otherwise take the family's evenly spaced set, in order.
             task_seed: seed of the draw; the tasks depend on nothing else.

@@ -39,7 +39,6 @@ class BatchedPhysics:
 
         Args:
             model: template; copied, so later edits of it change nothing here.
-            num_sims: number of simulations.
             num_threads: worker threads; 0 takes every CPU that the process may use.
             fields: names of `mjData` fields to read through `field` (they cost a copy per step).
             per_sim_params: names of `mjModel` fields that differ between simulations, written through `param`.

@@ -61,15 +61,14 @@ def make_env(env_name: str, num_envs: int, **params: Any) -> MetaEnv:
         from envs.copies import CopiesEnv  # here, as the native families do without
 
         return CopiesEnv(env_class, num_envs, **params)
-    known = sorted({taken.name for taken in constructor_parameters(env_class) if taken.kind is taken.KEYWORD_ONLY})
+    known = sorted({some.name for some in constructor_parameters(env_class) if some.kind is some.KEYWORD_ONLY})
     for name in params:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise ValueError(
                 f"'{env_name}' has no parameter '{name}'; the nearest is '{nearest}' of {', '.join(known)}"
             )
-    env: MetaEnv = env_class(num_envs, **params)
-    return env
+    return env_class(num_envs, **params)
 
 
 def is_native(env_name: str) -> bool:
