@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlkit.util.files import naming
+from rlkit.util.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +47,6 @@ SETTINGS: Any = {
     "lines.linewidth": 1.8,
     "figure.dpi": 100,
     "savefig.dpi": 200,
-    "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,  # text stays text, as journals ask
 }
 
@@ -74,28 +72,21 @@ def save(figure: Figure, path: Path) -> Path:
         OSError: the folder cannot be written.
         ValueError: matplotlib does not know the format of the suffix.
     """
+    picture = BytesIO()
+    with styled():
+        figure.savefig(picture, format=path.suffix.removeprefix("."))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(suffix=path.suffix, prefix=".draft-", dir=path.parent)
-    os.close(handle)
-    try:
-        with naming(path), styled():
-            figure.savefig(draft)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(draft, 0o666 & ~umask)  # mkstemp's files are private
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(picture.getvalue())
     return path
 
 
-def to_rgb(figure: Figure, dpi: int = 100) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def to_rgb(figure: Figure) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The figure's pixels, (height, width, 3) uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    canvas = FigureCanvasAgg(figure)
     with styled():
-        figure.set_dpi(dpi)
-        canvas = FigureCanvasAgg(figure)
         canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]
 
@@ -105,12 +96,11 @@ def line_style(index: int) -> dict[str, Any]:
     return {"color": COLORS[index % len(COLORS)], "linestyle": DASHES[index // len(COLORS) % len(DASHES)]}
 
 
-def short_numbers(axes: Axes, which: str = "x") -> None:
-    """Write 250k and 1.5M on an axis."""
+def short_numbers(axes: Axes) -> None:
+    """Write 250k and 1.5M on the x axis."""
     from matplotlib.ticker import FuncFormatter
 
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
 
 
 def short_number(value: float) -> str:
