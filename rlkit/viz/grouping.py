@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,29 +22,28 @@ SEED_SUFFIX = r"(^|[-_./ ])(s|seed)?[-_]?\d+$"  # of a run's name
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are pooled, usually those that differ by their seed alone.
+    """Runs that are pooled, usually those that differ by their seed alone."""
 
-    Attributes:
-        label: at most MAX_LABEL characters that no other group beside it has.
-        detail: every setting by which it differs.
-        members: the runs.
-    """
-
-    label: str
-    detail: str
+    label: str  # at most MAX_LABEL characters that no other group beside it has
+    detail: str  # every setting by which it differs
     members: list[RunReader]
 
 
-def differing_keys(runs: Sequence[RunReader]) -> list[str]:
-    """Config keys with more than one value among the runs that have them; seeds and machine settings aside."""
-    values: dict[str, set[str]] = {}
+def values_by_key(runs: Iterable[RunReader]) -> dict[str, set[str]]:
+    """Every config key and its values as texts, among the runs that have it."""
+    values: dict[str, set[str]] = defaultdict(set)
     for run in runs:
         for key, value in run.config.items():
-            values.setdefault(key, set()).add(show_value(value))
+            values[key].add(show_value(value))
+    return values
+
+
+def differing_keys(runs: Iterable[RunReader]) -> list[str]:
+    """Config keys with more than one value among the runs that have them; seeds and machine settings aside."""
     return [
         key
-        for key, seen in values.items()
-        if len(seen) > 1 and (key == STILL_A_DIFFERENCE or not key.startswith(NOT_A_DIFFERENCE))
+        for key, values in values_by_key(runs).items()
+        if len(values) > 1 and (key == STILL_A_DIFFERENCE or not key.startswith(NOT_A_DIFFERENCE))
     ]
 
 
@@ -65,37 +64,44 @@ def resolve_key(name: str, runs: Sequence[RunReader]) -> str:
     raise UserError(f"no run has the config key '{name}'; {nearest(name, keys)}")
 
 
-def group_runs(runs: Sequence[RunReader], keys: Sequence[str]) -> list[Group]:
+def group_runs(runs: Iterable[RunReader], keys: Sequence[str]) -> list[Group]:
     """Put runs together that agree in all `keys`, sorted by those values, numbers as numbers.
 
     With no keys all runs make one group. Runs without a config stand alone, under their folder's name, where there
     are keys to tell them apart.
     """
-    members: dict[tuple[str, ...], list[RunReader]] = {}
-    order: dict[tuple[str, ...], tuple[Any, ...]] = {}
-    identity: tuple[str, ...]
-    for run in runs:
-        if keys and not run.config:
-            identity = (f"{run.name} ({NO_CONFIG})",)
-            order[identity] = (2, identity)
-        else:
-            identity = tuple(f"{key}={show_value(run.config.get(key))}" for key in keys)
-            order[identity] = (1, tuple(_sort_rank(run.config.get(key)) for key in keys))
-        members.setdefault(identity, []).append(run)
-    chosen = sorted(members, key=order.__getitem__)
-    details = [_detail(one, keys, members[one]) for one in chosen]
-    labels = short_labels(details, [members[one] for one in chosen], keys)
-    return [Group(label, detail, members[one]) for label, detail, one in zip(labels, details, chosen, strict=True)]
+    members: dict[tuple[str, ...], list[RunReader]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: _rank(run, keys)):
+        members[_identity(run, keys)].append(run)
+    groups = list(members.values())
+    if keys:
+        details = [", ".join(identity) for identity in members]
+    else:
+        details = [" / ".join(sorted({run.env_name for run in group})) for group in groups]
+    labels = short_labels(details, groups, keys)
+    return [Group(label, detail, group) for label, detail, group in zip(labels, details, groups, strict=True)]
 
 
-def _detail(identity: tuple[str, ...], keys: Sequence[str], members: Sequence[RunReader]) -> str:
-    if not keys:
-        return " / ".join(sorted({member.env_name for member in members}))
-    if len(identity) != len(keys) or not members[0].config:
-        return identity[0]
-    if keys == ["env_name"]:
-        return show_value(members[0].config.get("env_name"))
-    return ", ".join(short(key, keys) + text[len(key) :] for key, text in zip(keys, identity, strict=True))
+def _identity(run: RunReader, keys: Sequence[str]) -> tuple[str, ...]:
+    """What the runs of a group have in common, as texts."""
+    if keys and not run.config:
+        return (f"{run.name} ({NO_CONFIG})",)
+    if list(keys) == ["env_name"]:
+        return (show_value(run.config.get("env_name")),)
+    return tuple(f"{short(key, keys)}={show_value(run.config.get(key))}" for key in keys)
+
+
+def _rank(run: RunReader, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Where a run's group comes: those without a config last."""
+    if keys and not run.config:
+        return (True, run.name)
+    return (False, *(_value_rank(run.config.get(key)) for key in keys))
+
+
+def _value_rank(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, bool | int | float):
+        return (0, value)
+    return (1, show_value(value))
 
 
 def short_labels(details: Sequence[str], groups: Sequence[Sequence[RunReader]], keys: Sequence[str]) -> list[str]:
@@ -151,9 +157,3 @@ def show_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     return str(value)
-
-
-def _sort_rank(value: Any) -> tuple[int, float, str]:
-    if isinstance(value, bool | int | float) and value == value:
-        return (0, float(value), "")
-    return (1, 0.0, show_value(value))
