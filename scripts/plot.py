@@ -8,12 +8,12 @@ import click
 
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
-from rlkit.viz.by_trajectory import X_TRAJECTORY
 from rlkit.viz.curves import CurveOptions
 from rlkit.viz.grouping import resolve_key
-from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, resolve_column
+from rlkit.viz.labels import X_DEFAULT, X_TRAJECTORY, Y_DEFAULT, resolve_column
 from rlkit.viz.plotting import draw, parse_level, read_runs, write_reports
 from rlkit.viz.run_reader import find_runs
+from rlkit.viz.stats import STATISTICS
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -38,7 +38,7 @@ FORMATS = (".png", ".pdf", ".svg")
 )
 @click.option(
     "--statistic",
-    type=click.Choice(["mean", "iqm"]),
+    type=click.Choice(list(STATISTICS)),
     default="mean",
     show_default=True,
     help="How seeds are pooled: mean or interquartile mean; the band is its 95 % bootstrap interval.",

@@ -19,9 +19,8 @@ from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.results import SECONDS, ArmResults, Results
 from rlkit.util.records import FloatArray
 from rlkit.viz import style
-from rlkit.viz.by_trajectory import X_TRAJECTORY
 from rlkit.viz.curves import CurveOptions
-from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
+from rlkit.viz.labels import X_DEFAULT, X_TRAJECTORY, Y_DEFAULT
 from rlkit.viz.plotting import draw, read_runs
 from rlkit.viz.stats import clean_curve, pool
 

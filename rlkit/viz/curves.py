@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 from rlkit.util.files import naming
 from rlkit.viz import style
 from rlkit.viz.grouping import Group, differing_keys, group_runs, short, show_value
-from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, axis_name
-from rlkit.viz.references import REFERENCES, WAYPOINT_LABEL, Reference
+from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, X_TRAJECTORY, Y_DEFAULT, axis_name
+from rlkit.viz.references import NO_REFERENCE, REFERENCES, WAYPOINT_LABEL, Reference
 from rlkit.viz.run_reader import RunReader
-from rlkit.viz.stats import MAX_POINTS, NUM_RESAMPLES, Curve, Pooled, clean_curve, pool
+from rlkit.viz.stats import MAX_POINTS, NUM_RESAMPLES, STATISTICS, Curve, Pooled, clean_curve, final_value, pool
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,38 +27,23 @@ CSV_HEADER = ("panel", "y", "group", "num_seeds", "x", "center", "low", "high", 
 PANEL_SIZE = (4.6, 3.1)  # inches
 MAX_COLUMNS = 3
 REFERENCE_REACH = 1.25  # waypoints further right than this much of the data's range are not drawn
-STATISTIC_NAMES = {"mean": "mean", "iqm": "interquartile mean"}
 
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """What to draw.
+    """What to draw."""
 
-    Attributes:
-        x: column of the x axis.
-        ys: columns, one row of panels each.
-        group: config keys; None: whatever differs between the runs of a panel.
-        statistic: "mean" or "iqm".
-        smooth: points of the moving average over each run, before pooling.
-        reference: draw the levels that others reach.
-        levels: further returns to draw a level at, by name.
-        seeds: draw each run as a thin line too.
-        split: config keys by which runs go into panels of their own, besides the task family.
-        max_points: of a pooled line.
-        num_resamples: of the bootstrap.
-    """
-
-    x: str = X_DEFAULT
-    ys: Sequence[str] = (Y_DEFAULT,)
-    group: Sequence[str] | None = None
-    statistic: str = "mean"
-    smooth: int = 1
-    reference: bool = False
-    levels: Mapping[str, float] = field(default_factory=dict)
-    seeds: bool = False
-    split: Sequence[str] = ()
-    max_points: int = MAX_POINTS
-    num_resamples: int = NUM_RESAMPLES
+    x: str = X_DEFAULT  # column of the x axis, or X_TRAJECTORY
+    ys: Sequence[str] = (Y_DEFAULT,)  # columns, one row of panels each
+    group: Sequence[str] | None = None  # config keys; None: whatever differs between the runs of a panel
+    statistic: str = "mean"  # one of STATISTICS
+    smooth: int = 1  # points of the moving average over each run, before pooling
+    reference: bool = False  # draw the levels that others reach
+    levels: Mapping[str, float] = field(default_factory=dict)  # further returns to draw a level at, by name
+    seeds: bool = False  # draw each run as a thin line too
+    split: Sequence[str] = ()  # config keys by which runs go into panels of their own, besides the task family
+    max_points: int = MAX_POINTS  # of a pooled line
+    num_resamples: int = NUM_RESAMPLES  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -70,9 +56,6 @@ class Line:
     detail: str = ""  # every setting by which the group differs
 
 
-PoolGroup = Callable[[Group, str, CurveOptions], Line | None]
-
-
 @dataclass(frozen=True)
 class Panel:
     """One pair of axes: the lines of one task family and one column."""
@@ -81,48 +64,15 @@ class Panel:
     env_name: str
     y: str
     lines: list[Line]
-
-
-def build_panels(
-    runs: Sequence[RunReader], options: CurveOptions, pool_group: PoolGroup | None = None
-) -> list[Panel]:
-    """Pool the runs; returns of different task families do not compare, so each gets its own panels.
-
-    Args:
-        runs: refreshed.
-        options: what to draw.
-        pool_group: `make_line`, or one that remembers.
-
-    Returns:
-        Panels by column first, then by task family and `split`; groups without a single point are left out.
-    """
-    members: dict[tuple[str, ...], list[RunReader]] = {}
-    for run in runs:
-        values = (show_value(run.config.get(key)) for key in options.split)
-        members.setdefault((run.env_name, *values), []).append(run)
-    panels = []
-    for y in options.ys:
-        for identity in sorted(members):
-            parts = [
-                f"{short(key, options.split)}={value}" for key, value in zip(options.split, identity[1:], strict=True)
-            ]
-            lines = _lines(members[identity], y, options, pool_group or make_line)
-            panels.append(Panel(", ".join([identity[0], *parts]), identity[0], y, lines))
-    return panels
-
-
-def _lines(members: Sequence[RunReader], y: str, options: CurveOptions, pool_group: PoolGroup) -> list[Line]:
-    if options.group is None:
-        keys = [key for key in differing_keys(members) if key not in options.split]
-    else:
-        keys = list(options.group)
-    lines = (pool_group(group, y, options) for group in group_runs(members, keys))
-    return [line for line in lines if line is not None]
+    reference: Reference = NO_REFERENCE  # what is drawn behind the lines
 
 
 def make_line(group: Group, y: str, options: CurveOptions) -> Line | None:
     """Pool a group's runs; None if none of them has a point."""
-    runs = [run_curve(member, options.x, y, options.smooth) for member in group.members]
+    if options.x == X_TRAJECTORY:
+        runs = [trajectory_curve(run) for run in group.members]
+    else:
+        runs = [run_curve(run, options.x, y, options.smooth) for run in group.members]
     runs = [run for run in runs if len(run.x)]
     if not runs:
         return None
@@ -135,17 +85,68 @@ def run_curve(run: RunReader, x: str, y: str, smooth: int = 1) -> Curve:
     return clean_curve(run.progress.column(x), run.progress.column(y), smooth)
 
 
-def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
-    """One figure: a column of panels per task family up to MAX_COLUMNS, then further rows; each y its own rows."""
-    per_y = max(1, len(panels) // max(len(options.ys), 1))
-    num_columns = min(per_y, MAX_COLUMNS)
+def trajectory_curve(run: RunReader) -> Curve:
+    """How adaptation proceeds at a run's end: the `final_value` of each trajectory's column, by its number from 1."""
+    count = sum(column.startswith(TRAJECTORY_PREFIX) for column in run.progress.columns)
+    numbers = np.arange(1, count + 1)
+    returns = [final_value(run.progress.column(f"{TRAJECTORY_PREFIX}{number}")) for number in numbers]
+    return clean_curve(numbers.astype(np.float64), np.array(returns))
+
+
+def build_panels(
+    runs: Sequence[RunReader],
+    options: CurveOptions,
+    pool_group: Callable[[Group, str, CurveOptions], Line | None] = make_line,
+) -> list[Panel]:
+    """Pool runs, which are refreshed; returns of different task families do not compare: each has its own panels.
+
+    Panels come by column first, then by task family and `split`; groups without a single point are left out.
+    """
+    members: dict[tuple[str, ...], list[RunReader]] = defaultdict(list)
+    for run in runs:
+        members[(run.env_name, *(show_value(run.config.get(key)) for key in options.split))].append(run)
+    panels = []
+    for y in options.ys:
+        for (env_name, *values), of_panel in sorted(members.items()):
+            parts = [f"{short(key, options.split)}={value}" for key, value in zip(options.split, values, strict=True)]
+            keys = options.group
+            if keys is None:
+                keys = [key for key in differing_keys(of_panel) if key not in options.split]
+            lines = (pool_group(group, y, options) for group in group_runs(of_panel, keys))
+            present = [line for line in lines if line is not None]
+            panels.append(
+                Panel(", ".join([env_name, *parts]), env_name, y, present, _reference(env_name, y, options))
+            )
+    return panels
+
+
+def _reference(env_name: str, y: str, options: CurveOptions) -> Reference:
+    """What a panel's lines stand beside: nothing where it does not show the return on unseen tasks."""
+    if y != Y_DEFAULT:
+        return NO_REFERENCE
+    known = REFERENCES.get(env_name, NO_REFERENCE) if options.reference else NO_REFERENCE
+    return Reference({**known.levels, **options.levels}, known.waypoints)
+
+
+def panel_cells(num_panels: int, num_ys: int, max_columns: int) -> tuple[list[tuple[int, int]], int, int]:
+    """Where panels lie: families side by side up to `max_columns`, then in further rows; each y in rows of its own.
+
+    Returns:
+        Row and column of each panel, as `build_panels` gives them; the number of rows and that of columns.
+    """
+    per_y = max(1, num_panels // max(num_ys, 1))
+    num_columns = min(per_y, max_columns)
     rows_per_y = -(-per_y // num_columns)
-    places = [divmod(index, per_y) for index in range(len(panels))]
+    places = [divmod(index, per_y) for index in range(num_panels)]
     cells = [(y * rows_per_y + place // num_columns, place % num_columns) for y, place in places]
-    num_rows = rows_per_y * max(len(options.ys), 1)
+    return cells, 1 + max((row for row, _ in cells), default=0), num_columns
+
+
+def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
+    cells, num_rows, num_columns = panel_cells(len(panels), len(options.ys), MAX_COLUMNS)
     widths, heights = [PANEL_SIZE[0]] * num_columns, [PANEL_SIZE[1]] * num_rows
     for (row, column), panel in zip(cells, panels, strict=True):
-        texts = _label_texts(panel, options)
+        texts = _label_texts(panel)
         widths[column] = max(widths[column], PANEL_SIZE[0] + style.label_width(texts))
         heights[row] = max(heights[row], style.labels_height(len(texts)))
     with style.styled():
@@ -153,47 +154,36 @@ def draw_curves(panels: Sequence[Panel], options: CurveOptions) -> Figure:
         grid = figure.subplots(num_rows, num_columns, squeeze=False, height_ratios=heights)
         for cell, panel in zip(cells, panels, strict=True):
             draw_panel(grid[cell], panel, options)
-            grid[cell].set_xlabel(axis_name(options.x))
-        for axes in (grid[cell] for cell in np.ndindex(num_rows, num_columns) if cell not in cells):
-            axes.remove()
+        for cell in set(np.ndindex(num_rows, num_columns)).difference(cells):
+            grid[cell].remove()
         figure.supxlabel(caption(panels, options), fontsize=7, color=style.GREY, x=0.01, ha="left")
     return figure
 
 
-def _label_texts(panel: Panel, options: CurveOptions) -> list[str]:
+def _label_texts(panel: Panel) -> list[str]:
     """What is written beside the panel: nothing where a single line needs no name."""
-    reference = _reference(panel, options)
-    texts = [*reference.levels, *([WAYPOINT_LABEL] if reference.waypoints else [])]
+    texts = [*panel.reference.levels, *([WAYPOINT_LABEL] if panel.reference.waypoints else [])]
     return texts + [line.label for line in panel.lines] if texts or len(panel.lines) > 1 else []
-
-
-def _reference(panel: Panel, options: CurveOptions) -> Reference:
-    """What is drawn behind the lines: nothing where the panel does not show the return on unseen tasks."""
-    if panel.y != Y_DEFAULT:
-        return Reference({})
-    known = REFERENCES.get(panel.env_name) if options.reference else None
-    known = known or Reference({})
-    return Reference({**known.levels, **options.levels}, known.waypoints)
 
 
 def draw_panel(axes: Axes, panel: Panel, options: CurveOptions) -> None:
     axes.set_title(panel.title)
+    axes.set_xlabel(axis_name(options.x))
     axes.set_ylabel(axis_name(panel.y))
-    style.short_numbers(axes, "x")
-    ends = []
-    for index, line in enumerate(panel.lines):
-        look = style.line_style(index)
-        if options.seeds:
-            for run in line.runs:
-                axes.plot(run.x, run.y, color=look["color"], linewidth=0.6, alpha=0.45)
-        _draw_pooled(axes, line.pooled, look)
-        ends.append((float(line.pooled.x[-1]), float(line.pooled.center[-1]), line.label, look["color"]))
+    style.short_numbers(axes)
     if not panel.lines:
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color=style.GREY)
         return
+    ends = []
+    for index, line in enumerate(panel.lines):
+        look = style.line_style(index)
+        for run in line.runs if options.seeds else ():
+            axes.plot(run.x, run.y, color=look["color"], linewidth=0.6, alpha=0.45)
+        _draw_pooled(axes, line.pooled, look)
+        ends.append((float(line.pooled.x[-1]), float(line.pooled.center[-1]), line.label, look["color"]))
     axes.margins(x=0.0)
-    ends += _draw_reference(axes, _reference(panel, options), options.x)
-    if _label_texts(panel, options):
+    ends += _draw_reference(axes, panel.reference, options.x)
+    if _label_texts(panel):
         style.label_lines(axes, ends)
 
 
@@ -208,40 +198,32 @@ def _draw_pooled(axes: Axes, pooled: Pooled, look: dict[str, Any]) -> None:
 
 
 def _draw_reference(axes: Axes, reference: Reference, x: str) -> list[tuple[float, float, str, str]]:
+    """Draw levels and waypoints; returns what `label_lines` wants to know of each."""
     x_low, x_high = axes.get_xlim()
-    reach = x_low + REFERENCE_REACH * (x_high - x_low)
-    points = [point for point in reference.waypoints if x == X_DEFAULT and point[0] <= reach]
-    ends = []
-    for name, level in reference.levels.items():
+    points = reference.waypoints_until(x_low + REFERENCE_REACH * (x_high - x_low), x)
+    x_high = max([x_high, *(1.02 * steps for steps, _ in points)])
+    for level in reference.levels.values():
         axes.axhline(level, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        ends.append((x_high, level, name, style.GREY))
+    ends = [(x_high, level, name, style.GREY) for name, level in reference.levels.items()]
     if points:
-        axes.scatter(
-            [steps for steps, _ in points],
-            [level for _, level in points],
-            marker="D",
-            s=22,
-            color=style.GREY,
-            zorder=4,
-        )
+        axes.scatter(*np.transpose(points), marker="D", s=22, color=style.GREY, zorder=4)
         ends.append((*points[-1], WAYPOINT_LABEL, style.GREY))
-    right = max([x_high, *(1.02 * point[0] for point in points)])
-    axes.set_xlim(x_low, right)
-    return [(right if text in reference.levels else end_x, y, text, color) for end_x, y, text, color in ends]
+    axes.set_xlim(x_low, x_high)
+    return ends
 
 
 def caption(panels: Sequence[Panel], options: CurveOptions) -> str:
     """What lines and bands mean, for the foot of the figure."""
-    sizes = {len(line.runs) for panel in panels for line in panel.lines}
-    if not sizes:
+    lines = [line for panel in panels for line in panel.lines]
+    if not lines:
         return "No points to draw."
-    if sizes == {1}:
+    fewest, most = min(len(line.runs) for line in lines), max(len(line.runs) for line in lines)
+    if most == 1:
         text = "One run per line"
     else:
-        seeds = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
-        name = STATISTIC_NAMES[options.statistic]
-        text = f"Line: {name} of {seeds} seeds; band: 95 % bootstrap confidence interval"
-    if any((line.pooled.count < line.pooled.count.max()).any() for panel in panels for line in panel.lines):
+        seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+        text = f"Line: {STATISTICS[options.statistic]} of {seeds} seeds; band: 95 % bootstrap confidence interval"
+    if any((line.pooled.count < line.pooled.count.max()).any() for line in lines):
         text += "; thin where some seeds are missing"
     return text + (f"; moving average over {options.smooth} points." if options.smooth > 1 else ".")
 

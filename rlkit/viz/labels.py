@@ -8,6 +8,7 @@ from rlkit.util.errors import UserError
 from rlkit.util.text import nearest
 
 X_DEFAULT = "Number of env steps total"
+X_TRAJECTORY = "Trajectory"  # in a column's place: each run's final return by the trajectory's number
 Y_DEFAULT = "AverageReturn_all_test_tasks"
 TRAIN_RETURN = "AverageReturn_all_train_tasks"
 TRAJECTORY_PREFIX = "Test Return Trajectory "
@@ -39,9 +40,9 @@ def resolve_column(name: str, columns: Sequence[str], option: str) -> str:
     Raises:
         UserError: there is no such column.
     """
-    by_lower = {column.lower(): column for column in columns}
     if name in columns:
         return name
+    by_lower = {column.lower(): column for column in columns}
     if name.lower() in by_lower:
         return by_lower[name.lower()]
     raise UserError(f"{option}: no column '{name}' in these runs; {nearest(name, list(columns))}")

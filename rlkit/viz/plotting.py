@@ -10,7 +10,6 @@ import click
 
 from rlkit.util.errors import UserError
 from rlkit.viz import style
-from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
 from rlkit.viz.report import write_report
 from rlkit.viz.run_reader import RunReader, find_runs
@@ -41,8 +40,7 @@ def read_runs(paths: Sequence[Path]) -> list[RunReader]:
     runs = find_runs(paths)
     for run in runs:
         run.refresh()
-        for problem in run.problems:
-            click.echo(f"note: {click.format_filename(run.path)}: {problem}", err=True)
+        _note(run, run.problems)
     with_rows = [run for run in runs if run.progress.num_rows]
     if not with_rows:
         raise UserError(f"no experiment with rows in progress.csv at or below {', '.join(map(str, paths))}")
@@ -51,7 +49,7 @@ def read_runs(paths: Sequence[Path]) -> list[RunReader]:
 
 def draw(runs: Sequence[RunReader], options: CurveOptions, output: Path, csv_path: Path | None) -> None:
     """Write the figure, and the numbers where asked to, and name the files."""
-    panels = build_panels(runs, options, pool_by_trajectory if options.x == X_TRAJECTORY else None)
+    panels = build_panels(runs, options)
     click.echo(style.save(draw_curves(panels, options), output))
     if csv_path is not None:
         write_csv(panels, csv_path)
@@ -67,10 +65,14 @@ def write_reports(runs: Sequence[RunReader], paths: Sequence[Path]) -> None:
     if not runs:
         raise UserError(f"no experiment (a folder with progress.csv) at or below {', '.join(map(str, paths))}")
     for run in runs:
-        for problem in run.folder.unreadable_files():
-            click.echo(f"note: {click.format_filename(run.path)}: {problem}", err=True)
+        _note(run, run.folder.unreadable_files())
         pictures = write_report(run.path)
         for picture in pictures:
             click.echo(click.format_filename(picture))
         if not pictures:
-            click.echo(f"note: {click.format_filename(run.path)}: nothing to draw yet", err=True)
+            _note(run, ["nothing to draw yet"])
+
+
+def _note(run: RunReader, problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.echo(f"note: {click.format_filename(run.path)}: {problem}", err=True)

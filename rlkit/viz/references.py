@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlkit.viz.labels import X_DEFAULT
+
+Waypoints = tuple[tuple[float, float], ...]  # (environment steps, return)
+
 
 @dataclass(frozen=True)
 class Reference:
-    """What a task family's learning curve stands beside.
+    """What a task family's learning curve stands beside."""
 
-    Attributes:
-        levels: returns of trivial or ideal policies and final results, by name.
-        waypoints: (environment steps, return) of other implementations' runs.
-        reached: what others reach, for readers.
-        wall_clock: how long the reference takes for a whole run, and on what.
-    """
+    levels: dict[str, float]  # returns of trivial or ideal policies and final results, by name
+    waypoints: Waypoints = ()  # of other implementations' runs
+    reached: str = ""  # what others reach, for readers
+    wall_clock: str = ""  # how long the reference takes for a whole run, and on what
 
-    levels: dict[str, float]
-    waypoints: tuple[tuple[float, float], ...] = ()
-    reached: str = ""
-    wall_clock: str = ""
+    def waypoints_until(self, limit: float, x: str) -> Waypoints:
+        """Those up to `limit`; none where the x axis, the column `x`, is another."""
+        return tuple(point for point in self.waypoints if x == X_DEFAULT and point[0] <= limit)
 
 
+NO_REFERENCE = Reference({})
 WAYPOINT_LABEL = "other implementations"
 
 REFERENCES = {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-STATISTICS = ("mean", "iqm")
+STATISTICS = {"mean": "mean", "iqm": "interquartile mean"}  # and what they are called
 CONFIDENCE = 0.95
 IQM_CUT = 0.25  # share cut off at each end: the mean of the middle half
 MAX_POINTS = 400  # of a common grid
@@ -28,20 +28,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Several seeds as one curve; all arrays (points,).
+    """Several seeds as one curve; all arrays (points,)."""
 
-    Attributes:
-        x: the common grid.
-        center: mean or interquartile mean over the seeds that reach x.
-        low, high: 95 % bootstrap band; nan where fewer than two seeds reach x.
-        count: how many seeds reach x.
-    """
-
-    x: FloatArray
-    center: FloatArray
-    low: FloatArray
+    x: FloatArray  # the common grid
+    center: FloatArray  # mean or interquartile mean over the seeds that reach x
+    low: FloatArray  # of the 95 % bootstrap band; nan where fewer than two seeds reach x
     high: FloatArray
-    count: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]  # how many seeds reach x
 
 
 def clean_curve(x: FloatArray, y: FloatArray, smooth: int = 1) -> Curve:
@@ -79,11 +72,6 @@ def common_grid(curves: Sequence[Curve], max_points: int = MAX_POINTS) -> FloatA
     return points if len(points) <= max_points else np.linspace(start, stop, max_points)
 
 
-def on_grid(curves: Sequence[Curve], grid: FloatArray) -> FloatArray:
-    """Linear interpolation of each curve, nan outside its own range: (curves, points)."""
-    return np.array([np.interp(grid, curve.x, curve.y, left=np.nan, right=np.nan) for curve in curves])
-
-
 def pool(
     curves: Sequence[Curve], statistic: str = "mean", max_points: int = MAX_POINTS, num_resamples: int = NUM_RESAMPLES
 ) -> Pooled:
@@ -96,7 +84,8 @@ def pool(
         nothing = np.empty(0)
         return Pooled(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.int64))
     grid = common_grid(curves, max_points)
-    values = on_grid(curves, grid)
+    # (curves, points), nan outside a curve's own range
+    values = np.array([np.interp(grid, curve.x, curve.y, left=np.nan, right=np.nan) for curve in curves])
     reached = np.isfinite(values)
     center, low, high = (np.full(len(grid), np.nan) for _ in range(3))
     for pattern in np.unique(reached, axis=1).T:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlkit.viz import style
-from rlkit.viz.curves import CurveOptions, Panel, draw_panel, make_line
+from rlkit.viz.curves import CurveOptions, Line, Panel, draw_panel, make_line
 from rlkit.viz.grouping import Group
 from rlkit.viz.labels import axis_name
 from rlkit.viz.run_reader import RunReader
@@ -54,7 +54,8 @@ def draw_study(
         best: the points whose curves are drawn, best first.
         env_name: the task family.
     """
-    lines = [_line(one, metric) for one in best]
+    options = CurveOptions(ys=(metric,), statistic="iqm")
+    lines = [_line(one, options) for one in best]
     panel = Panel("best points", env_name, metric, [line for line in lines if line is not None])
     columns = min(len(keys), MAX_COLUMNS)
     rows = -(-len(keys) // columns)
@@ -69,18 +70,15 @@ def draw_study(
             _draw_setting(axes, key, points, is_log=is_log)
             if index % columns == 0:
                 axes.set_ylabel(axis_name(metric))
-        curves = figure.add_subplot(grid[rows, :])
-        options = CurveOptions(ys=(metric,), statistic="iqm")
-        draw_panel(curves, panel, options)
-        curves.set_xlabel(axis_name(options.x))
+        draw_panel(figure.add_subplot(grid[rows, :]), panel, options)
     return figure
 
 
-def _line(best: Best, metric: str) -> Any:
+def _line(best: Best, options: CurveOptions) -> Line | None:
     runs = [RunReader(folder) for folder in best.folders]
     for run in runs:
         run.refresh()
-    return make_line(Group(best.label, best.label, runs), metric, CurveOptions(ys=(metric,), statistic="iqm"))
+    return make_line(Group(best.label, best.label, runs), options.ys[0], options)
 
 
 def _draw_setting(axes: Axes, key: str, points: Sequence[PointValues], *, is_log: bool) -> None:

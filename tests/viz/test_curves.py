@@ -7,8 +7,8 @@ import pytest
 from viz.synthetic import X, Y, make_config, make_run
 
 from rlkit.viz import style
-from rlkit.viz.by_trajectory import X_TRAJECTORY, pool_by_trajectory
 from rlkit.viz.curves import CurveOptions, build_panels, draw_curves, write_csv
+from rlkit.viz.labels import X_TRAJECTORY
 from rlkit.viz.run_reader import find_runs
 
 
@@ -104,7 +104,7 @@ def test_returns_by_trajectory_are_those_of_the_last_rows(tmp_path):
     for seed, rows in ((0, 10), (1, 20)):
         make_run(tmp_path / f"s{seed}", np.zeros(rows), make_config(seed=seed))
     options = CurveOptions(x=X_TRAJECTORY)
-    (panel,) = build_panels(load(tmp_path), options, pool_by_trajectory)
+    (panel,) = build_panels(load(tmp_path), options)
     (line,) = panel.lines
     np.testing.assert_array_equal(line.pooled.x, [1, 2, 3])
     np.testing.assert_array_equal(line.pooled.center, [(7 + 17) / 2] * 3)
@@ -113,7 +113,7 @@ def test_returns_by_trajectory_are_those_of_the_last_rows(tmp_path):
 
 def test_runs_without_returns_by_trajectory_draw_nothing(tmp_path):
     make_run(tmp_path / "a", [1, 2], columns=[X, Y])
-    (panel,) = build_panels(load(tmp_path), CurveOptions(x=X_TRAJECTORY), pool_by_trajectory)
+    (panel,) = build_panels(load(tmp_path), CurveOptions(x=X_TRAJECTORY))
     assert panel.lines == []
 
 
