@@ -157,8 +157,7 @@ def _run(
     from rlkit.runs.saving import RunSaver
     from rlkit.torch.pytorch_util import gpu_failure, is_out_of_memory
     from rlkit.torch.sac.weights import save_weights
-    from rlkit.viz.pictures import evaluation_pictures
-    from rlkit.viz.report import write_report
+    from rlkit.viz.report import evaluation_pictures, write_report
 
     folder, algorithm, util = run_folder.path, parts.algorithm, config.util_params
     saver = RunSaver(

@@ -10,26 +10,23 @@ import numpy as np
 from rlkit.runs.evaluation import Evaluation, FloatArray
 from rlkit.viz import style
 from rlkit.viz.stats import bootstrap_band
-from rlkit.viz.task_parameter import Task, TaskParameter, task_parameter
+from rlkit.viz.task_parameter import Task, TaskParameter, plane_points, task_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BEFORE, AFTER = style.COLORS[5], style.COLORS[0]
-UNIT = 1.0
-MIN_SHARE = 1e-9
+DOTS: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
+HOLLOW, FILLED = DOTS | {"color": BEFORE, "markerfacecolor": "white"}, DOTS | {"color": AFTER}
+MIN_SHARE = 1e-9  # of the variance, of a direction that is one
 MIN_TASKS = 5  # for a band over tasks
 
 
 def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = None) -> None:
     """Return by trajectory number: each task as a thin line, their mean with its 95 % band on top.
 
-    Where there are fewer than MIN_TASKS tasks, each of their evaluations counts for itself.
-
-    Args:
-        axes: where.
-        evaluation: at least one trajectory.
-        num_prior: trajectories with z from the prior; None if not known.
+    Where there are fewer than MIN_TASKS tasks, each of their evaluations counts for itself. `num_prior` trajectories
+    have z from the prior; None if that is not known.
     """
     returns = _returns_by_task(evaluation)
     numbers = np.arange(1, returns.shape[1] + 1)
@@ -43,9 +40,9 @@ def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = 
     axes.set_ylabel("Return on unseen tasks")
     if num_prior is not None and 0 < num_prior < len(numbers):
         axes.axvspan(0.8, num_prior + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
-        for x, side, text in ((num_prior + 0.45, "right", "z ~ prior  "), (num_prior + 0.55, "left", "  z ~ q(z|c)")):
-            place = (x, 1.0)
-            axes.text(*place, text, transform=axes.get_xaxis_transform(), ha=side, va="bottom", color=style.GREY)
+        look = {"transform": axes.get_xaxis_transform(), "va": "bottom", "color": style.GREY}
+        axes.text(num_prior + 0.45, 1.0, "z ~ prior  ", ha="right", **look)
+        axes.text(num_prior + 0.55, 1.0, "  z ~ q(z|c)", ha="left", **look)
 
 
 def _returns_by_task(evaluation: Evaluation) -> FloatArray:
@@ -95,18 +92,18 @@ def _draw_plane(axes: Axes, parameter: TaskParameter, after: FloatArray) -> None
 
 
 def _draw_categories(axes: Axes, evaluation: Evaluation, parameter: TaskParameter, indices: Any) -> None:
+    """A column of lanes for each of the parameter's few values."""
     rng = np.random.default_rng(0)
-    for place, value in enumerate(np.unique(parameter.values)):
+    values = np.unique(parameter.values)
+    for place, value in enumerate(values):
         lanes = np.isin(evaluation.tasks, indices[parameter.values == value])
-        for offset, returns, color, inside in (
-            (-0.15, evaluation.first_returns, BEFORE, "white"),
-            (0.15, evaluation.last_returns, AFTER, AFTER),
+        for offset, returns, look in (
+            (-0.15, evaluation.first_returns, HOLLOW),
+            (0.15, evaluation.last_returns, FILLED),
         ):
             x = place + offset + rng.uniform(-0.05, 0.05, lanes.sum())
-            axes.plot(x, returns[lanes], linestyle="none", marker="o", markersize=5, color=color, mfc=inside)
-    axes.set_xticks(
-        range(len(np.unique(parameter.values))), [f"{value:.3g}" for value in np.unique(parameter.values)]
-    )
+            axes.plot(x, returns[lanes], **look)
+    axes.set_xticks(range(len(values)), [f"{value:.3g}" for value in values])
     axes.margins(x=0.3)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel(parameter.label.capitalize())
@@ -122,46 +119,38 @@ def _draw_line_of_tasks(axes: Axes, parameter: TaskParameter | None, before: Flo
         x = parameter.values
         axes.set_xlabel(parameter.label.capitalize())
     axes.vlines(x, before, after, color="#c8c8c8", linewidth=0.8, zorder=1)
-    axes.plot(x, before, linestyle="none", marker="o", markersize=5, color=BEFORE, markerfacecolor="white")
-    axes.plot(x, after, linestyle="none", marker="o", markersize=5, color=AFTER)
+    axes.plot(x, before, **HOLLOW)
+    axes.plot(x, after, **FILLED)
     _name_before_and_after(axes)
 
 
 def _name_before_and_after(axes: Axes) -> None:
     axes.set_ylabel("Return on unseen tasks")
-    for x, side, text, color in (
-        (0.0, "left", "○ first trajectory", BEFORE),
-        (1.0, "right", "● last trajectory", AFTER),
-    ):
-        axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", color=style.darker(color))
+    above = {"transform": axes.transAxes, "va": "bottom"}
+    axes.text(0.0, 1.01, "○ first trajectory", ha="left", color=style.darker(BEFORE), **above)
+    axes.text(1.0, 1.01, "● last trajectory", ha="right", color=style.darker(AFTER), **above)
 
 
 def draw_belief(axes: Axes, evaluation: Evaluation, tasks: Sequence[Task]) -> None:
     """Posterior means in their first two principal directions, coloured by the task's parameter."""
     assert evaluation.z_mean is not None
     usable = np.isfinite(evaluation.z_mean).all(axis=1)
-    flat, axis_labels = principal_plane(evaluation.z_mean[usable])
+    flat, (x_label, y_label) = principal_plane(evaluation.z_mean[usable])
     lanes = evaluation.tasks[usable]
     parameter = _parameter_of(lanes, tasks)
-    colors, label = (lanes, "task") if parameter is None else (parameter.values, parameter.label)
-    if parameter is not None and parameter.is_plane:
-        colors, label = (
-            np.arctan2(parameter.values[:, 1], parameter.values[:, 0]),
-            f"angle of {parameter.label} (rad)",
-        )
-    is_angle = "(rad)" in label
-    points = axes.scatter(
-        flat[:, 0],
-        flat[:, 1],
-        c=colors,
-        cmap="twilight" if is_angle else style.SEQUENTIAL,
-        s=24,
-        edgecolor="white",
-        linewidth=0.4,
-    )
+    if parameter is None:
+        colors, label = lanes, "task"
+    elif parameter.is_plane:
+        colors = np.arctan2(parameter.values[:, 1], parameter.values[:, 0])
+        label = f"angle of {parameter.label} (rad)"
+    else:
+        colors, label = parameter.values, parameter.label
+    shades = "twilight" if "(rad)" in label else style.SEQUENTIAL
+    points = axes.scatter(*flat.T, c=colors, cmap=shades, s=24, edgecolor="white", linewidth=0.4)
     axes.figure.colorbar(points, ax=axes, label=label, shrink=0.85)
-    axes.set_xlabel(axis_labels[0])
-    axes.set_ylabel(axis_labels[1])
+    axes.set_title("Posteriors of the last evaluation", fontweight="normal", fontsize=9)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
 
 
 def principal_plane(points: FloatArray) -> tuple[FloatArray, tuple[str, str]]:
@@ -194,15 +183,14 @@ def draw_trajectories(
     from matplotlib.patches import Circle
 
     shades = matplotlib.colormaps["viridis_r"](np.linspace(0.08, 1.0, max(len(positions), 2)))
-    for number, path in enumerate(positions):
-        axes.plot(*path.T, color=shades[number], linewidth=1.3, marker=".", markersize=2.5)
-        axes.plot(*path[0], color=shades[number], marker="o", markersize=4, markerfacecolor="white")
-    goal = task_parameter([task])
-    if goal is not None and goal.is_plane:
-        x, y = goal.values[0]
+    for shade, path in zip(shades, positions, strict=False):
+        axes.plot(*path.T, color=shade, linewidth=1.3, marker=".", markersize=2.5)
+        axes.plot(*path[0], color=shade, marker="o", markersize=4, markerfacecolor="white")
+    goal = plane_points([task])
+    if goal is not None:
         if radius is not None:
-            axes.add_patch(Circle((x, y), radius, color=style.COLORS[1], alpha=0.15, linewidth=0, zorder=0))
-        axes.plot(x, y, marker="*", markersize=11, color=style.COLORS[1], zorder=5, markeredgecolor="white")
+            axes.add_patch(Circle(goal[0], radius, color=style.COLORS[1], alpha=0.15, linewidth=0, zorder=0))
+        axes.plot(*goal[0], marker="*", markersize=11, color=style.COLORS[1], zorder=5, markeredgecolor="white")
     axes.set_xlim(*limits)
     axes.set_ylim(*limits)
     axes.set_aspect("equal")

@@ -1,20 +1,24 @@
-"""The pictures of one run: `write_report` draws what its folder holds into plots/*.png."""
+"""The pictures of one run: `write_report` draws what its folder holds into plots/*.png, and `evaluation_pictures`
+those of one evaluation for TensorBoard.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from rlkit.runs.evaluation import Evaluation
-from rlkit.runs.folder import RunFolder
+from rlkit.runs.evaluation import Evaluation, FloatArray, make_evaluation
 from rlkit.viz import panels, style
 from rlkit.viz.curves import run_curve
 from rlkit.viz.labels import TRAIN_RETURN, TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
 from rlkit.viz.run_reader import RunReader
-from rlkit.viz.task_parameter import Task, task_parameter
+from rlkit.viz.stats import Curve
+from rlkit.viz.task_parameter import Task, plane_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,15 +49,14 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     """
     run = RunReader(exp_dir)
     run.refresh()
-    folder = RunFolder(exp_dir)
-    evaluation, tasks = folder.evaluation(), folder.tasks
+    evaluation, tasks, radius = run.folder.evaluation(), run.folder.tasks, run.folder.rewarded_radius
     drawings: dict[str, Callable[[], Figure | None]] = {
         "learning_curve": lambda: learning_curve(run),
         "adaptation": lambda: adaptation(run, evaluation),
         "return_by_task": lambda: return_by_task(run, evaluation, tasks),
         "losses": lambda: columns_over_steps(run, LOSS_COLUMNS, "losses and predictions"),
         "belief": lambda: belief(run, evaluation, tasks),
-        "trajectories": lambda: trajectories(evaluation, tasks, folder.rewarded_radius),
+        "trajectories": lambda: trajectories(evaluation, tasks, radius),
     }
     written = []
     with style.styled():
@@ -65,21 +68,42 @@ def write_report(exp_dir: Path, *, keep_present: bool = False) -> list[Path]:
     return written
 
 
+def evaluation_pictures(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    tasks: Sequence[Task],
+    num_prior: int | None = None,
+    radius: float | None = None,
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """The pictures of an evaluation by name, (height, width, 3) each.
+
+    Args:
+        arrays: those of evaluation.npz.
+        tasks: the run's.
+        num_prior: trajectories with z from the prior; None if not known.
+        radius: of the sparse reward around a goal; None where the family has none.
+
+    Raises:
+        KeyError, ValueError: the arrays are no evaluation.
+    """
+    evaluation = make_evaluation(arrays)
+    with style.styled():
+        adapted = style.new_figure(4.8, 3.2)
+        panels.draw_adaptation(adapted.subplots(), evaluation, num_prior)
+        figures = {"adaptation": adapted, "trajectories": trajectories(evaluation, tasks, radius)}
+    return {name: style.to_rgb(figure) for name, figure in figures.items() if figure is not None}
+
+
 def learning_curve(run: RunReader) -> Figure | None:
     """Return on unseen and on training tasks against environment steps; None without rows."""
-    curves = [
-        (run_curve(run, X_DEFAULT, column), label)
-        for column, label in ((Y_DEFAULT, "unseen tasks"), (TRAIN_RETURN, "training tasks"))
-    ]
-    if not any(len(curve.x) for curve, _ in curves):
-        return None
     figure, axes = _single(run, 5.6, "learning curve")
     ends = []
-    for index, (curve, label) in enumerate(curves):
+    for index, (column, label) in enumerate(((Y_DEFAULT, "unseen tasks"), (TRAIN_RETURN, "training tasks"))):
+        curve, look = run_curve(run, X_DEFAULT, column), style.line_style(index)
         if len(curve.x):
-            look = style.line_style(index)
             axes.plot(curve.x, curve.y, marker="o" if len(curve.x) < 3 else None, **look)
             ends.append((float(curve.x[-1]), float(curve.y[-1]), label, look["color"]))
+    if not ends:
+        return None
     axes.margins(x=0.02)
     axes.set_xlabel(axis_name(X_DEFAULT))
     axes.set_ylabel("Return after adaptation")
@@ -90,28 +114,21 @@ def learning_curve(run: RunReader) -> Figure | None:
 
 def adaptation(run: RunReader, evaluation: Evaluation | None) -> Figure | None:
     """Return by trajectory number; from progress.csv, without spread, where there is no evaluation.npz."""
-    if evaluation is None:
-        evaluation = _evaluation_of_last_row(run)
+    evaluation = evaluation or _evaluation_of_last_row(run)
     if evaluation is None:
         return None
     figure, axes = _single(run, 4.8, "adaptation to unseen tasks")
-    panels.draw_adaptation(axes, evaluation, _num_prior(run))
-    axes.title.set_position((0.0, 1.0))
+    num_prior = run.config.get("algo_params.num_exp_traj_eval")
+    panels.draw_adaptation(axes, evaluation, num_prior if isinstance(num_prior, int) else None)
     return figure
 
 
 def _evaluation_of_last_row(run: RunReader) -> Evaluation | None:
-    progress = run.progress
-    names = [name for name in progress.columns if name.startswith(TRAJECTORY_PREFIX)]
-    if not names or progress.num_rows == 0:
+    names = [name for name in run.progress.columns if name.startswith(TRAJECTORY_PREFIX)]
+    if not names or run.progress.num_rows == 0:
         return None
-    returns = np.array([[progress.column(name)[-1] for name in names]])
+    returns = np.array([[run.progress.column(name)[-1] for name in names]])
     return Evaluation(np.zeros(1, dtype=np.int64), returns) if np.isfinite(returns).any() else None
-
-
-def _num_prior(run: RunReader) -> int | None:
-    number = run.config.get("algo_params.num_exp_traj_eval")
-    return number if isinstance(number, int) else None
 
 
 def return_by_task(run: RunReader, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
@@ -123,20 +140,25 @@ def return_by_task(run: RunReader, evaluation: Evaluation | None, tasks: Sequenc
     return figure
 
 
-def columns_over_steps(run: RunReader, columns: Sequence[str], title: str) -> Figure | None:
-    """A grid with one panel per column that has numbers; None if none has."""
+def columns_over_steps(
+    run: RunReader, columns: Sequence[str], title: str, extra: Callable[[Axes], None] | None = None
+) -> Figure | None:
+    """A grid with a panel per column that has numbers, and one that `extra` draws into; None if there is neither."""
     curves = {column: run_curve(run, X_DEFAULT, column) for column in columns}
-    curves = {column: curve for column, curve in curves.items() if len(curve.x)}
-    if not curves:
+    drawings = [partial(_draw_column, run, column, curve) for column, curve in curves.items() if len(curve.x)]
+    drawings += [] if extra is None else [extra]
+    if not drawings:
         return None
-    figure, grid = _grid(len(curves))
-    for axes, (column, curve) in zip(grid, curves.items(), strict=False):
-        _draw_column(axes, run, column, curve.x, curve.y)
-    figure.suptitle(f"{_name(run)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold")
+    figure, grid = _grid(len(drawings))
+    for axes, draw in zip(grid, drawings, strict=False):
+        draw(axes)
+    _set_title(figure, run, title)
     return figure
 
 
-def _draw_column(axes: Axes, run: RunReader, column: str, x: Any, y: Any) -> None:
+def _draw_column(run: RunReader, column: str, curve: Curve, axes: Axes) -> None:
+    """The column, with its standard deviation around where the run has that too."""
+    x, y = curve.x, curve.y
     axes.plot(x, y, color=style.COLORS[0], marker="o" if len(x) < 3 else None)
     if column.endswith(" Mean"):
         spread = run_curve(run, X_DEFAULT, column.replace(" Mean", " Std"))
@@ -150,20 +172,10 @@ def _draw_column(axes: Axes, run: RunReader, column: str, x: Any, y: Any) -> Non
 
 def belief(run: RunReader, evaluation: Evaluation | None, tasks: Sequence[Task]) -> Figure | None:
     """Belief columns over the steps, and the last posteriors' means; None without an information bottleneck."""
-    figure = columns_over_steps(run, BELIEF_COLUMNS, "belief over the task")
-    has_posteriors = evaluation is not None and evaluation.z_mean is not None and evaluation.z_mean.size > 0
-    if not has_posteriors or evaluation is None:
-        return figure
-    if figure is None:
-        figure, grid = _grid(1)
-        axes = grid[0]
-    else:
-        free = [axes for axes in figure.axes if not axes.get_visible()]
-        axes = free[0] if free else figure.add_subplot()
-        axes.set_visible(True)
-    panels.draw_belief(axes, evaluation, tasks)
-    axes.set_title("Posteriors of the last evaluation", fontweight="normal", fontsize=9)
-    return figure
+    posteriors = None
+    if evaluation is not None and evaluation.z_mean is not None and evaluation.z_mean.size > 0:
+        posteriors = partial(panels.draw_belief, evaluation=evaluation, tasks=tasks)
+    return columns_over_steps(run, BELIEF_COLUMNS, "belief over the task", posteriors)
 
 
 def trajectories(evaluation: Evaluation | None, tasks: Sequence[Task], radius: float | None = None) -> Figure | None:
@@ -176,15 +188,13 @@ def trajectories(evaluation: Evaluation | None, tasks: Sequence[Task], radius: f
     lanes = _spread_lanes(evaluation, tasks)
     if not lanes:
         return None
-    positions = evaluation.observations[lanes]
-    limits = _limits(positions, [tasks[evaluation.tasks[lane]] for lane in lanes], radius or 0.0)
+    positions, numbers = evaluation.observations[lanes], evaluation.tasks[lanes]
+    limits = _limits(positions, [tasks[number] for number in numbers], radius or 0.0)
     figure, grid = _grid(len(lanes), cell=(2.2, 2.2))
-    for axes, lane in zip(grid, lanes, strict=False):
-        task = tasks[evaluation.tasks[lane]]
-        panels.draw_trajectories(axes, evaluation.observations[lane], task, limits, radius)
-        axes.set_title(f"task {evaluation.tasks[lane]}", fontweight="normal", fontsize=9)
-    number = evaluation.observations.shape[1]
-    text = f"Trajectories 1 (light) to {number} (dark) on unseen tasks\nstar: goal"
+    for axes, number, paths in zip(grid, numbers, positions, strict=False):
+        panels.draw_trajectories(axes, paths, tasks[number], limits, radius)
+        axes.set_title(f"task {number}", fontweight="normal", fontsize=9)
+    text = f"Trajectories 1 (light) to {positions.shape[1]} (dark) on unseen tasks\nstar: goal"
     text += ", disc: sparse reward" if radius is not None else ""
     figure.suptitle(text, x=0.01, ha="left", fontsize=9)
     return figure
@@ -194,34 +204,32 @@ def _spread_lanes(evaluation: Evaluation, tasks: Sequence[Task]) -> list[int]:
     """The first lane of up to MAX_TASKS_DRAWN tasks, evenly from those in the order of their goals' angles."""
     firsts = [int(np.argmax(evaluation.tasks == task)) for task in np.unique(evaluation.tasks)]
     known = [lane for lane in firsts if 0 <= evaluation.tasks[lane] < len(tasks)]
-    goals = task_parameter([tasks[evaluation.tasks[lane]] for lane in known])
-    if goals is not None and goals.is_plane:
-        angles = np.arctan2(goals.values[:, 1], goals.values[:, 0])
-        known = [known[i] for i in np.argsort(angles)]
+    goals = plane_points([tasks[evaluation.tasks[lane]] for lane in known])
+    if goals is not None:
+        known = [known[i] for i in np.argsort(np.arctan2(goals[:, 1], goals[:, 0]))]
     chosen = np.linspace(0, len(known) - 1, min(len(known), MAX_TASKS_DRAWN)).round().astype(int)
     return [known[i] for i in chosen]
 
 
-def _limits(positions: Any, tasks: Sequence[Task], radius: float) -> tuple[float, float]:
-    goals = task_parameter(tasks)
-    points = [positions.reshape(-1, 2)]
-    if goals is not None and goals.is_plane:
-        points += [goals.values - radius, goals.values + radius]
-    every = np.concatenate(points)
+def _limits(positions: FloatArray, tasks: Sequence[Task], radius: float) -> tuple[float, float]:
+    """From where to where both axes go, so that all positions and goals are seen."""
+    goals = plane_points(tasks)
+    every = positions.ravel() if goals is None else np.concatenate([positions, goals - radius, goals + radius], None)
     every = every[np.isfinite(every)]
     if len(every) == 0:
-        return -panels.UNIT, panels.UNIT
+        return -1.0, 1.0
     margin = 0.05 * float(np.ptp(every)) + 1e-3
     return float(every.min()) - margin, float(every.max()) + margin
 
 
-def _name(run: RunReader) -> str:
-    return f"{run.env_name} / {run.name}"
+def _set_title(figure: Figure, run: RunReader, title: str, *, wrap: bool = False) -> None:
+    text = f"{run.env_name} / {run.name}: {title}"
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold", wrap=wrap)
 
 
 def _single(run: RunReader, width: float, title: str) -> tuple[Figure, Axes]:
     figure = style.new_figure(width, 3.4)
-    figure.suptitle(f"{_name(run)}: {title}", x=0.01, ha="left", fontsize=10, fontweight="bold", wrap=True)
+    _set_title(figure, run, title, wrap=True)
     return figure, figure.subplots()
 
 

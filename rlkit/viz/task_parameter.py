@@ -17,15 +17,10 @@ Task = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TaskParameter:
-    """What distinguishes the tasks, as something that can be an axis.
+    """What distinguishes the tasks, as something that can be an axis."""
 
-    Attributes:
-        label: name and unit.
-        values: (tasks,) numbers, or (tasks, 2) points in the plane.
-    """
-
-    label: str
-    values: FloatArray
+    label: str  # name and unit
+    values: FloatArray  # (tasks,) numbers, or (tasks, 2) points in the plane
 
     @property
     def is_plane(self) -> bool:
@@ -53,6 +48,12 @@ def task_parameter(tasks: Sequence[Task]) -> TaskParameter | None:
         if values.shape[1] == 2:
             return TaskParameter(printable(key), values)
     return None
+
+
+def plane_points(tasks: Sequence[Task]) -> FloatArray | None:
+    """The tasks' points in the plane, (tasks, 2); None where their parameter is something else."""
+    parameter = task_parameter(tasks)
+    return parameter.values if parameter is not None and parameter.is_plane else None
 
 
 def _label(key: str, values: FloatArray) -> str:

@@ -12,8 +12,8 @@ from rlkit.launchers.train import train
 from rlkit.runs.evaluation import make_evaluation
 from rlkit.runs.folder import RunFolder
 from rlkit.viz import panels, style
-from rlkit.viz.pictures import evaluation_pictures
-from rlkit.viz.report import trajectories, write_report
+from rlkit.viz.report import belief, evaluation_pictures, trajectories, write_report
+from rlkit.viz.run_reader import RunReader
 from rlkit.viz.task_parameter import task_parameter
 
 pytestmark = pytest.mark.usefixtures("_coarse_pictures")
@@ -57,6 +57,17 @@ def test_without_bottleneck_there_is_no_belief(tmp_path):
     columns = ["Number of env steps total", "AverageReturn_all_test_tasks", "QF Loss"]
     folder = make_run(tmp_path, np.arange(5.0), columns=columns)
     assert names(write_report(folder)) == ["learning_curve", "losses"]
+
+
+def test_posteriors_have_a_place_beside_any_number_of_columns(tmp_path):
+    folder = make_run(tmp_path, [1.0, 2.0], columns=["Number of env steps total", "KL Divergence"])
+    add_evaluation(folder, SPEEDS, [1, 2, 3])
+    run = RunReader(folder)
+    run.refresh()
+    with style.styled():
+        figure = belief(run, run.folder.evaluation(), run.folder.tasks)
+    places = [axes.get_position().bounds for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(set(places)) == 2
 
 
 def test_nothing_there(tmp_path):
