@@ -20,7 +20,7 @@ def main(folder: Path, host: str, port: int) -> None:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     try:
-        from rlkit.viz.dashboard.server import serve
+        from rlkit.viz.dashboard.app import serve
     except ModuleNotFoundError as error:
         raise UserError(f"{INSTALL_HINT} ({error})") from None
     serve(folder, host, port)

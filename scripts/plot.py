@@ -12,7 +12,7 @@ from rlkit.viz.curves import CurveOptions
 from rlkit.viz.grouping import resolve_key
 from rlkit.viz.labels import X_DEFAULT, X_TRAJECTORY, Y_DEFAULT, resolve_column
 from rlkit.viz.plotting import draw, parse_level, read_runs, write_reports
-from rlkit.viz.run_reader import find_runs
+from rlkit.viz.run_reader import all_columns, find_runs
 from rlkit.viz.stats import STATISTICS
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -84,7 +84,7 @@ def main(
         write_reports(find_runs(paths), paths)
         return
     runs = read_runs(paths)
-    columns = list(dict.fromkeys(name for run in runs for name in run.progress.columns))
+    columns = all_columns(runs)
     options = CurveOptions(
         x=X_TRAJECTORY if by_trajectory else resolve_column(x, columns, "--x"),
         ys=[Y_DEFAULT] if by_trajectory else [resolve_column(y, columns, "--y") for y in ys],

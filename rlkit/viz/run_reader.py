@@ -147,6 +147,11 @@ def walk_runs(root: Path) -> Iterator[Path]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
 
 
+def all_columns(runs: Iterable[RunReader]) -> list[str]:
+    """Every column of any progress.csv, in the order of the files."""
+    return list(dict.fromkeys(name for run in runs for name in run.progress.columns))
+
+
 def read_config(path: Path) -> tuple[Config, str]:
     """The settings of a variant.json by dotted key, and what was wrong with it ("" if nothing)."""
     if not os.path.lexists(path):

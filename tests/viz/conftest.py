@@ -63,7 +63,7 @@ def serve(monkeypatch):
     servers = []
 
     def start(folder):
-        app = create_app(store.RunStore(folder), hosts=("localhost",))
+        app = create_app(store.RunStore(folder), local_only=True)
         server = make_server("127.0.0.1", 0, app.server, threaded=True)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()

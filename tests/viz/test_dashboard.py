@@ -13,13 +13,13 @@ import pytest
 from viz.synthetic import X, Y, append_rows, make_config, make_run
 
 from rlkit.viz.dashboard import store as store_module
-from rlkit.viz.dashboard.access import is_loopback
+from rlkit.viz.dashboard.access import allowed_path, is_loopback, media_below
 from rlkit.viz.dashboard.app import chosen_runs, create_app, draw_panels, message
 from rlkit.viz.dashboard.figures import make_figure
-from rlkit.viz.dashboard.files import allowed_path, media_below
 from rlkit.viz.dashboard.selection import Selection, filter_choices, matching
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import age, config_diff, final_rows, run_rows
+from rlkit.viz.run_reader import all_columns
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "dashboard.py"
 
@@ -67,7 +67,7 @@ def test_lines_are_remembered_until_a_run_changes(store):
 def test_warming_reads_every_column(store):
     store.warm()
     store._warming.join()
-    assert set(store.runs()[0].progress._values) == set(store.columns())
+    assert set(store.runs()[0].progress._values) == set(all_columns(store.runs()))
 
 
 def test_figure_holds_the_pooled_numbers(store):
@@ -225,7 +225,7 @@ def served(tmp_path):
     make_run(root / "run", [1.0])
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     (root / "linked").symlink_to(tmp_path)
-    app = create_app(RunStore(root), hosts=("localhost",))
+    app = create_app(RunStore(root), local_only=True)
     return root, app.server.test_client()
 
 

@@ -12,7 +12,7 @@ from viz.synthetic import add_evaluation, make_config, make_run
 
 from rlkit.runs.folder import RunFolder
 from rlkit.util.text import printable
-from rlkit.viz.dashboard.files import media_below
+from rlkit.viz.dashboard.access import media_below
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import run_rows
 from rlkit.viz.plotting import write_reports

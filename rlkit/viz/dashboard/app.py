@@ -1,22 +1,27 @@
-"""The Dash application: which callback draws what when a control or the disk changes."""
+"""The Dash application: which callback draws what when a control or the disk changes; and the server behind it."""
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import click
 import dash
 from dash import Input, Output, State, dcc, html, no_update
+from werkzeug.serving import make_server
 
+from rlkit.util.errors import UserError
 from rlkit.viz.curves import CurveOptions, Panel, build_panels
 from rlkit.viz.dashboard import layout
-from rlkit.viz.dashboard.access import restrict_access
+from rlkit.viz.dashboard.access import add_file_route, is_loopback, restrict_access
 from rlkit.viz.dashboard.figures import make_figure
-from rlkit.viz.dashboard.files import VIDEOS, add_file_route, media_below
-from rlkit.viz.dashboard.selection import MAX_SMOOTH, Selection, filter_choices, matching
+from rlkit.viz.dashboard.selection import Selection, matching
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import config_diff, final_rows, run_rows
-from rlkit.viz.grouping import differing_keys
 from rlkit.viz.labels import Y_DEFAULT
 from rlkit.viz.run_reader import RunReader
 
@@ -24,9 +29,7 @@ MAX_POINTS, MAX_POINTS_OF_MANY = 200, 120  # of a pooled line
 MANY_RUNS = 300
 MAX_RESAMPLES, MIN_RESAMPLES = 1000, 150
 RESAMPLED_NUMBERS = {"mean": 50_000_000, "iqm": 15_000_000}  # per drawing: what takes well under a second
-MAX_RUNS_WITH_MEDIA = 12
 CONTROLS = ("x", "y", "group", "split", "filter", "search", "statistic", "smooth", "show")
-MENUS = ("x", "y", "group", "split", "filter")
 
 USUAL_WIDTH = 1180  # pixels of the figure, until the page tells
 
@@ -42,13 +45,38 @@ SHOW_LINK = """(query) => {
 }"""
 
 
-def create_app(store: RunStore, hosts: Sequence[str] = ()) -> dash.Dash:
-    """The dashboard of a folder.
+def serve(folder: Path, host: str, port: int) -> None:
+    """Serve the dashboard of a folder until interrupted.
 
-    Args:
-        store: of the folder; looked through again and again.
-        hosts: names besides the loopback ones by which the page may be asked for; none: any.
+    Raises:
+        UserError: the address cannot be listened on.
     """
+    local = is_loopback(host)
+    store = RunStore(folder)
+    app = create_app(store, local_only=local)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line per request
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port") from None
+    server = make_server(host, port, app.server, threaded=True, fd=listener.fileno())
+    threading.Thread(target=prepare, args=(store,), name="first look", daemon=True).start()
+    if not local:
+        click.echo(f"warning: whoever can reach {host} can see everything in {folder}", err=True)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"experiments in {folder}: http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C ends it)")
+    server.serve_forever()
+
+
+def prepare(store: RunStore) -> None:
+    """Read the folder and pool what the first page shows, while the browser is still loading the page's code."""
+    store.scan()
+    draw_panels(store, store.runs(), Selection())
+
+
+def create_app(store: RunStore, *, local_only: bool) -> dash.Dash:
+    """The dashboard of a folder; see `restrict_access` for `local_only`."""
     app = dash.Dash(
         __name__, title="Experiments", update_title="", suppress_callback_exceptions=True, serve_locally=True
     )
@@ -60,7 +88,7 @@ def create_app(store: RunStore, hosts: Sequence[str] = ()) -> dash.Dash:
             html.Div(dcc.Graph(id="preload"), hidden=True),
         ]
     )
-    restrict_access(app.server, hosts)
+    restrict_access(app.server, local_only=local_only)
     add_file_route(app.server, store.root)
     _keep_page_current(app, store)
     _list_runs(app, store)
@@ -75,10 +103,7 @@ def _keep_page_current(app: dash.Dash, store: RunStore) -> None:
     @app.callback(Output("page", "children"), Input("url", "search"))
     def show_page(search: str | None) -> Any:
         version = store.scan()
-        runs = store.runs()
-        return layout.page(
-            Selection.from_query(search or ""), version, store.columns(), _config_keys(runs), filter_choices(runs)
-        )
+        return layout.page(Selection.from_query(search or ""), version, store.runs())
 
     @app.callback(Output("version", "data"), Input("tick", "n_intervals"), State("version", "data"))
     def look_for_news(_: int | None, version: int) -> Any:
@@ -86,17 +111,14 @@ def _keep_page_current(app: dash.Dash, store: RunStore) -> None:
         return news if news != version else no_update
 
     @app.callback(
-        *(Output(menu, "options") for menu in MENUS),
+        *(Output(menu, "options") for menu in layout.MENUS),
         Input("version", "data"),
         *(State(name, "value") for name in CONTROLS),
         prevent_initial_call=True,
     )
     def offer_choices(_: int, *values: Any) -> Any:
-        runs = store.runs()
-        offered = layout.choices(
-            _selection([*values, None]), store.columns(), _config_keys(runs), filter_choices(runs)
-        )
-        return [offered[menu] for menu in MENUS]
+        offered = layout.choices(_selection(values), store.runs())
+        return [offered[menu] for menu in layout.MENUS]
 
 
 def _list_runs(app: dash.Dash, store: RunStore) -> None:
@@ -129,11 +151,12 @@ def _draw_curves(app: dash.Dash, store: RunStore) -> None:
         Input("width", "data"),
     )
     def draw(_: int, *values: Any) -> Any:
-        selection = _selection(values)
+        *controls, ticked, width = values
+        selection = _selection(controls, ticked)
         chosen = chosen_runs(store, selection)
         panels = draw_panels(store, chosen, selection)
         revision = f"{selection.x} {selection.y}"
-        width = values[-1] if isinstance(values[-1], int) else USUAL_WIDTH
+        width = width if isinstance(width, int) else USUAL_WIDTH
         figure = make_figure(panels, selection.x, len(selection.y), selection.show, revision, width)
         store.warm()
         return figure, final_rows(panels), message(store, chosen, panels), selection.to_query()
@@ -161,11 +184,13 @@ def _compare_runs(app: dash.Dash, store: RunStore) -> None:
         State("search", "value"),
     )
     def compare(tab: str, ticked: Any, _: int, filters: list[str] | None, search: str | None) -> Any:
-        selection = Selection(filter=tuple(filters or ()), search=search or "", runs=_ticked_names(ticked))
+        chosen = chosen_runs(
+            store, Selection.of({"filter": filters, "search": search, "runs": _ticked_names(ticked)})
+        )
         if tab == "diff":
-            return layout.diff_table(config_diff(chosen_runs(store, selection))), no_update
+            return layout.diff_table(config_diff(chosen)), no_update
         if tab == "media":
-            return no_update, layout.media_gallery(_media(store, chosen_runs(store, selection)))
+            return no_update, layout.media_gallery(chosen, store.root)
         return no_update, no_update
 
 
@@ -174,12 +199,6 @@ def chosen_runs(store: RunStore, selection: Selection) -> list[RunReader]:
     listed = matching(store.runs(), selection.filter, selection.search)
     ticked = set(selection.runs)
     return [run for run in listed if run.name in ticked] or listed
-
-
-def prepare(store: RunStore) -> None:
-    """Read the folder and pool what the first page shows, while the browser is still loading the page's code."""
-    store.scan()
-    draw_panels(store, store.runs(), Selection())
 
 
 def draw_panels(store: RunStore, chosen: Sequence[RunReader], selection: Selection) -> list[Panel]:
@@ -193,6 +212,7 @@ def draw_panels(store: RunStore, chosen: Sequence[RunReader], selection: Selecti
         split=selection.split,
         statistic=selection.statistic,
         smooth=selection.smooth,
+        reference="reference" in selection.show,
         max_points=max_points,
         num_resamples=min(max(RESAMPLED_NUMBERS[selection.statistic] // per_resample, MIN_RESAMPLES), MAX_RESAMPLES),
     )
@@ -205,51 +225,20 @@ def message(store: RunStore, chosen: Sequence[RunReader], panels: Sequence[Panel
         return f"No experiments in {store.root} yet: this page shows them as they come."
     if not chosen:
         return "No run passes the filter."
-    troubled = [run for run in chosen if run.problems]
-    texts = []
-    if not any(panel.lines for panel in panels):
-        texts.append("None of these runs has points to draw.")
-    if troubled:
-        texts.append(
-            f"{len(troubled)} of {len(chosen)} runs with trouble: {troubled[0].name}: {troubled[0].problems[0]}."
-        )
+    texts = [] if any(panel.lines for panel in panels) else ["None of these runs has points to draw."]
+    if troubled := [run for run in chosen if run.problems]:
+        first = f"{troubled[0].name}: {troubled[0].problems[0]}"
+        texts.append(f"{len(troubled)} of {len(chosen)} runs with trouble: {first}.")
     return " ".join(texts)
 
 
-def _selection(values: Sequence[Any]) -> Selection:
-    """The controls' values, whatever a page sends, as a selection."""
-    given = dict(zip(CONTROLS, values, strict=False))
-    default = Selection()
-    smooth = given["smooth"]
-    return Selection(
-        x=given["x"] or default.x,
-        y=tuple(given["y"] or default.y),
-        group=tuple(given["group"] or ()),
-        split=tuple(given["split"] or ()),
-        filter=tuple(given["filter"] or ()),
-        search=given["search"] or "",
-        runs=_ticked_names(values[len(CONTROLS)]),
-        statistic=given["statistic"] or default.statistic,
-        smooth=min(max(int(smooth), 1), MAX_SMOOTH) if smooth else 1,
-        show=tuple(given["show"] or ()),
-    )
+def _selection(values: Sequence[Any], ticked: Any = None) -> Selection:
+    """What the controls and the table of runs say, whatever a page sends."""
+    return Selection.of({**dict(zip(CONTROLS, values, strict=True)), "runs": _ticked_names(ticked)})
 
 
-def _ticked_names(ticked: Any) -> tuple[str, ...]:
+def _ticked_names(ticked: Any) -> Sequence[str]:
     """Names of ticked rows: ids before the table is drawn, whole rows afterwards."""
     if isinstance(ticked, dict):
-        return tuple(ticked.get("ids", ()))
-    return tuple(row["name"] for row in ticked or ())
-
-
-def _config_keys(runs: Sequence[RunReader]) -> list[str]:
-    """All config keys, those that differ first."""
-    every = (key for run in runs for key in run.config)
-    return list(dict.fromkeys([*differing_keys(runs), "seed", *every]))
-
-
-def _media(store: RunStore, runs: Sequence[RunReader]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    return [
-        (run.name, [(name, url, name.lower().endswith(VIDEOS)) for name, url in media_below(run.path, store.root)])
-        for run in runs[:MAX_RUNS_WITH_MEDIA]
-    ]
+        return ticked.get("ids", ())
+    return [row["name"] for row in ticked or ()]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlkit.viz.curves import Line, Panel
-from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT, axis_name
-from rlkit.viz.references import REFERENCES, WAYPOINT_LABEL
+from rlkit.viz.curves import REFERENCE_REACH, Line, Panel, panel_cells
+from rlkit.viz.labels import axis_name
+from rlkit.viz.references import WAYPOINT_LABEL
 from rlkit.viz.stats import FloatArray
 from rlkit.viz.style import COLORS, GREY
 
@@ -25,6 +26,16 @@ MAX_SEED_POINTS = 200  # of one of them
 MAX_COLUMNS = 3
 
 
+class Place(NamedTuple):
+    """Where a panel and its legend lie, in shares of the plotting area."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    legend: float  # its upper edge
+
+
 def make_figure(
     panels: Sequence[Panel], x: str, num_ys: int, show: Sequence[str], revision: str, width: int = 1180
 ) -> dict[str, Any]:
@@ -34,57 +45,46 @@ def make_figure(
         panels: by column first, as `build_panels` gives them.
         x: column of the x axis.
         num_ys: columns drawn, rows of panels each.
-        show: some of "band", "seeds", "reference".
+        show: some of SHOWABLE; a reference where the panels have one.
         revision: as long as it stays the same, zoom and hidden lines are kept.
         width: pixels that the page has for it.
     """
-    per_y = max(1, len(panels) // max(num_ys, 1))
-    num_columns = min(per_y, MAX_COLUMNS, max(1, width // MIN_CELL_WIDTH))
-    rows_per_y = -(-per_y // num_columns)
-    places = [divmod(index, per_y) for index in range(len(panels))]
-    cells = [(y * rows_per_y + place // num_columns, place % num_columns) for y, place in places]
-    grid = _Grid(cells, [len(panel.lines) for panel in panels], num_columns, width)
-    layout = _empty_layout(grid.height, revision)
+    height, places = _places(panels, num_ys, width)
+    layout = _empty_layout(height, revision)
     data: list[dict[str, Any]] = []
-    for index, panel in enumerate(panels):
+    for index, (panel, place) in enumerate(zip(panels, places, strict=True)):
         axis = "" if index == 0 else str(index + 1)
-        _place_axes(layout, panel, x, axis, grid, cells[index])
-        budget = MAX_SEED_LINES // max(len(panels), 1) if "seeds" in show else 0
+        _place_axes(layout, panel, x, axis, place)
+        budget = MAX_SEED_LINES // len(panels) if "seeds" in show else 0
         for number, line in enumerate(panel.lines):
             data += _traces(line, axis, _look(number), "band" in show, budget)
             budget -= len(line.runs)
-        if "reference" in show:
-            data += _reference(panel, x, axis)
+        data += _reference(panel, x, axis)
     layout["showlegend"] = any(len(panel.lines) > 1 for panel in panels) or "reference" in show
     return {"data": data, "layout": layout}
 
 
-class _Grid:
-    """Where panels and their legends lie, in shares of the plotting area, from sizes in pixels."""
+def _places(panels: Sequence[Panel], num_ys: int, width: int) -> tuple[int, list[Place]]:
+    """The height of the figure in pixels, and where each panel lies."""
+    max_columns = min(MAX_COLUMNS, max(1, width // MIN_CELL_WIDTH))
+    cells, num_rows, num_columns = panel_cells(len(panels), num_ys, max_columns)
+    legends = [0] * num_rows
+    for (row, _), panel in zip(cells, panels, strict=True):
+        legends[row] = max(legends[row], min(len(panel.lines) + 1, MAX_LEGEND_ROWS) * LEGEND_ROW)
+    tops = list(accumulate((PANEL_HEIGHT + X_AXIS + legend + TITLE for legend in legends), initial=TITLE))
+    inner = tops[-1] - TITLE
+    gap = GAP_X / (width - MARGIN_LEFT - MARGIN_RIGHT)
+    size = (1 - gap * (num_columns - 1)) / num_columns
 
-    def __init__(
-        self, cells: Sequence[tuple[int, int]], num_lines: Sequence[int], num_columns: int, width: int
-    ) -> None:
-        self._num_columns, self._width = num_columns, width - MARGIN_LEFT - MARGIN_RIGHT
-        legends = [0] * (max((row for row, _ in cells), default=0) + 1)
-        for (row, _), count in zip(cells, num_lines, strict=True):
-            legends[row] = max(legends[row], min(count + 1, MAX_LEGEND_ROWS) * LEGEND_ROW)
-        self._tops = [TITLE]
-        for legend in legends:
-            self._tops.append(self._tops[-1] + PANEL_HEIGHT + X_AXIS + legend + TITLE)
-        self._inner = self._tops[-1] - TITLE
-        self.height = self._inner + MARGIN_TOP + MARGIN_BOTTOM
+    def share(pixels: int) -> float:
+        return min(max(1 - pixels / inner, 0.0), 1.0)
 
-    def x(self, column: int) -> tuple[float, float]:
-        """From where to where a column's panels reach."""
-        gap = GAP_X / self._width
-        size = (1 - gap * (self._num_columns - 1)) / self._num_columns
-        left = column * (size + gap)
-        return left, min(left + size, 1.0)
+    def place(row: int, column: int) -> Place:
+        left, top = column * (size + gap), tops[row]
+        heights = share(top), share(top + PANEL_HEIGHT), share(top + PANEL_HEIGHT + X_AXIS)
+        return Place(left, min(left + size, 1.0), *heights)
 
-    def y(self, row: int, below_top: int = 0) -> float:
-        """The height of a row's panels' upper edge, or of what is so many pixels below."""
-        return min(max(1 - (self._tops[row] + below_top) / self._inner, 0.0), 1.0)
+    return inner + MARGIN_TOP + MARGIN_BOTTOM, [place(*cell) for cell in cells]
 
 
 def _empty_layout(height: int, revision: str) -> dict[str, Any]:
@@ -100,18 +100,14 @@ def _empty_layout(height: int, revision: str) -> dict[str, Any]:
     }
 
 
-def _place_axes(layout: dict[str, Any], panel: Panel, x: str, axis: str, grid: _Grid, cell: tuple[int, int]) -> None:
-    row, column = cell
-    left, right = grid.x(column)
-    top, bottom = grid.y(row), grid.y(row, PANEL_HEIGHT)
+def _place_axes(layout: dict[str, Any], panel: Panel, x: str, axis: str, place: Place) -> None:
     look = {"gridcolor": "#e6e6e6", "linecolor": "#888", "zeroline": False, "ticks": "outside", "tickcolor": "#888"}
-    title = {"text": html.escape(axis_name(x)), "standoff": 8}
-    layout[f"xaxis{axis}"] = look | {"domain": [left, right], "anchor": f"y{axis}", "title": title}
-    title = {"text": html.escape(axis_name(panel.y)), "standoff": 8}
-    layout[f"yaxis{axis}"] = look | {"domain": [bottom, top], "anchor": f"x{axis}", "title": title}
+    across, along = (place.left, place.right), (place.bottom, place.top)
+    layout[f"xaxis{axis}"] = look | {"domain": across, "anchor": f"y{axis}", "title": _axis_title(x)}
+    layout[f"yaxis{axis}"] = look | {"domain": along, "anchor": f"x{axis}", "title": _axis_title(panel.y)}
     layout[f"legend{axis}"] = {
-        "x": left,
-        "y": grid.y(row, PANEL_HEIGHT + X_AXIS),
+        "x": place.left,
+        "y": place.legend,
         "xanchor": "left",
         "yanchor": "top",
         "orientation": "v",
@@ -122,8 +118,8 @@ def _place_axes(layout: dict[str, Any], panel: Panel, x: str, axis: str, grid: _
     layout["annotations"].append(
         {
             "text": f"<b>{html.escape(panel.title)}</b>",
-            "x": left,
-            "y": top,
+            "x": place.left,
+            "y": place.top,
             "xref": "paper",
             "yref": "paper",
             "xanchor": "left",
@@ -133,28 +129,36 @@ def _place_axes(layout: dict[str, Any], panel: Panel, x: str, axis: str, grid: _
     )
 
 
+def _axis_title(column: str) -> dict[str, Any]:
+    return {"text": html.escape(axis_name(column)), "standoff": 8}
+
+
 def _look(index: int) -> dict[str, Any]:
     return {"color": COLORS[index % len(COLORS)], "dash": DASHES[index // len(COLORS) % len(DASHES)]}
 
 
+def _common(axis: str, group: str) -> dict[str, Any]:
+    """What traces of a panel have in common that the legend switches together."""
+    ids = {"xaxis": f"x{axis}", "yaxis": f"y{axis}", "legend": f"legend{axis}"}
+    return ids | {"legendgroup": f"{axis} {group}", "type": "scatter"}
+
+
 def _traces(line: Line, axis: str, look: dict[str, Any], with_band: bool, seed_budget: int) -> list[dict[str, Any]]:
-    """Band, single runs and pooled line of one group, which the legend switches together."""
-    label = html.escape(line.label)
-    common = {"xaxis": f"x{axis}", "yaxis": f"y{axis}", "legend": f"legend{axis}", "legendgroup": f"{axis} {label}"}
-    common |= {"type": "scatter", "mode": "lines"}
-    pooled = line.pooled
+    """Band, single runs and pooled line of one group."""
+    label, pooled = html.escape(line.label), line.pooled
+    common = _common(axis, label)
+    behind = common | {"mode": "lines", "hoverinfo": "skip", "showlegend": False}
     traces = []
-    if with_band and np.isfinite(pooled.low).any():
-        has_band = np.isfinite(pooled.low)
+    has_band = np.isfinite(pooled.low)
+    if with_band and has_band.any():
         x, low, high = pooled.x[has_band], pooled.low[has_band], pooled.high[has_band]
         outline = {"x": _numbers([*x, *x[::-1]]), "y": _numbers([*high, *low[::-1]])}
         fill = {"fill": "toself", "fillcolor": _transparent(look["color"], 0.16), "line": {"width": 0}}
-        traces.append(common | outline | fill | {"hoverinfo": "skip", "showlegend": False, "name": f"{label}, band"})
+        traces.append(behind | outline | fill | {"name": f"{label}, band"})
     if seed_budget > 0:
-        many_x, many_y = _joined_runs(line, seed_budget)
+        x, y = _joined_runs(line, seed_budget)
         thin = {"line": {"color": look["color"], "width": 0.8}, "opacity": 0.5}
-        seeds = {"x": _numbers(many_x), "y": _numbers(many_y), "hoverinfo": "skip", "showlegend": False}
-        traces.append(common | seeds | thin | {"name": f"{label}, seeds"})
+        traces.append(behind | {"x": _numbers(x), "y": _numbers(y)} | thin | {"name": f"{label}, seeds"})
     mode = "lines+markers" if len(pooled.x) < 3 else "lines"
     detail = "<br>".join(textwrap.wrap(html.escape(line.detail or line.label), 80))
     hover = f"<b>{detail}</b><br>%{{x:,}}: %{{y:.4g}}<br>%{{customdata}} of {len(line.runs)} seeds<extra></extra>"
@@ -175,27 +179,26 @@ def _joined_runs(line: Line, budget: int) -> tuple[list[float], list[float]]:
 
 
 def _reference(panel: Panel, x: str, axis: str) -> list[dict[str, Any]]:
-    reference = REFERENCES.get(panel.env_name)
-    ends = [line.pooled.x[[0, -1]] for line in panel.lines]
-    if reference is None or panel.y != Y_DEFAULT or not ends:
+    """Levels and waypoints, where there are lines that they stand beside."""
+    if not panel.lines:
         return []
+    ends = [line.pooled.x[[0, -1]] for line in panel.lines]
     low, high = float(np.min(ends)), float(np.max(ends))
-    common: dict[str, Any] = {"xaxis": f"x{axis}", "yaxis": f"y{axis}", "type": "scatter"}
-    common |= {"legend": f"legend{axis}", "legendgroup": f"{axis} reference"}
-    grey = {"line": {"color": GREY, "width": 1, "dash": "dash"}, "textfont": {"color": GREY, "size": 11}}
+    common = _common(axis, "reference")
+    dashed = {"mode": "lines+text", "line": {"color": GREY, "width": 1, "dash": "dash"}, "showlegend": False}
+    text = {"textposition": "top right", "textfont": {"color": GREY, "size": 11}, "hoverinfo": "name+y"}
     traces = [
         common
-        | {"x": [low, high], "y": [level, level], "mode": "lines+text", "name": name, "hoverinfo": "name+y"}
-        | {"text": [html.escape(name), ""], "textposition": "top right", "showlegend": False}
-        | grey
-        for name, level in reference.levels.items()
+        | dashed
+        | text
+        | {"x": [low, high], "y": [level, level], "name": name, "text": [html.escape(name), ""]}
+        for name, level in panel.reference.levels.items()
     ]
-    points = [point for point in reference.waypoints if x == X_DEFAULT and point[0] <= 1.25 * high]
+    points = panel.reference.waypoints_until(REFERENCE_REACH * high, x)
     if points:
-        places = {"x": [point[0] for point in points], "y": [point[1] for point in points], "mode": "markers"}
-        marker = {"color": GREY, "symbol": "diamond", "size": 9}
-        shown = {"name": WAYPOINT_LABEL, "marker": marker, "showlegend": True}
-        traces.append(common | places | shown)
+        steps, returns = zip(*points, strict=True)
+        marker = {"mode": "markers", "marker": {"color": GREY, "symbol": "diamond", "size": 9}}
+        traces.append(common | marker | {"x": steps, "y": returns, "name": WAYPOINT_LABEL, "showlegend": True})
     return traces
 
 

@@ -3,85 +3,74 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dash_ag_grid as dag
 from dash import dcc, html
 
-from rlkit.viz.dashboard.selection import MAX_SMOOTH, Selection
+from rlkit.viz.dashboard.access import VIDEOS, media_below
+from rlkit.viz.dashboard.selection import MAX_SMOOTH, SHOWABLE, Selection, filter_choices
 from rlkit.viz.dashboard.tables import ConfigDiff
+from rlkit.viz.grouping import differing_keys
 from rlkit.viz.labels import Y_DEFAULT
+from rlkit.viz.run_reader import RunReader, all_columns
 from rlkit.viz.stats import STATISTICS
 
 Options = list[dict[str, str]]
-STATISTIC_LABELS = {"mean": "mean", "iqm": "interquartile mean"}
-SHOW_LABELS = {"band": "95 % band", "seeds": "single seeds", "reference": "reference levels"}
 POLL_MS = 3000
 MENU_HEIGHT = 420  # pixels
-AUTOMATIC = "what differs between the runs"
+MENUS: dict[str, tuple[str, dict[str, Any]]] = {
+    "y": ("y axis", {"multi": True}),
+    "x": ("x axis", {"clearable": False}),
+    "group": ("Group by", {"multi": True, "placeholder": "what differs between the runs"}),
+    "split": ("Split into panels by", {"multi": True, "placeholder": "task family"}),
+    "filter": ("Only runs with", {"multi": True, "placeholder": "all runs"}),
+}
+MAX_RUNS_WITH_MEDIA = 12
+COLOURED_STATES = ("running", "silent", "finished", "failed", "interrupted")
+STATE_CLASSES = {f"state-{state}": f"params.value === '{state}'" for state in COLOURED_STATES}
+NUMBER = {"type": "rightAligned"}
 
 RUN_COLUMNS: list[dict[str, Any]] = [
     {"field": "name", "headerName": "Run", "flex": 3, "minWidth": 200, "tooltipField": "name"},
-    {
-        "field": "state",
-        "headerName": "State",
-        "width": 125,
-        "cellClassRules": {
-            f"state-{state}": f"params.value === '{state}'"
-            for state in ("running", "silent", "finished", "failed", "interrupted")
-        },
-    },
+    {"field": "state", "headerName": "State", "width": 125, "cellClassRules": STATE_CLASSES},
     {
         "field": "updated",
         "headerName": "Last update",
         "width": 130,
         "valueFormatter": {"function": "params.data.age"},
     },
-    {"field": "iteration", "headerName": "Iteration", "width": 105, "type": "rightAligned"},
-    {"field": "last", "headerName": "Last value", "width": 120, "type": "rightAligned"},
+    {"field": "iteration", "headerName": "Iteration", "width": 105, **NUMBER},
+    {"field": "last", "headerName": "Last value", "width": 120, **NUMBER},
     {"field": "env_name", "headerName": "Task family", "width": 150},
-    {"field": "seed", "headerName": "Seed", "width": 95, "type": "rightAligned"},
+    {"field": "seed", "headerName": "Seed", "width": 95, **NUMBER},
     {"field": "problem", "headerName": "Trouble", "flex": 2, "minWidth": 120, "tooltipField": "problem"},
 ]
 FINAL_COLUMNS: list[dict[str, Any]] = [
     {"field": "group", "headerName": "Group", "flex": 1, "minWidth": 160, "tooltipField": "detail"},
     {"field": "panel", "headerName": "Panel", "flex": 1, "minWidth": 120},
     {"field": "column", "headerName": "Column", "flex": 1, "minWidth": 120},
-    *(
-        {"field": field, "headerName": name, "width": width, "type": "rightAligned"}
-        for field, name, width in (
-            ("seeds", "Seeds", 80),
-            ("x", "At x", 110),
-            ("final", "Final", 100),
-            ("low", "95 % from", 105),
-            ("high", "to", 100),
-            ("worst", "Worst seed", 110),
-            ("best", "Best seed", 105),
-        )
-    ),
+    {"field": "seeds", "headerName": "Seeds", "width": 80, **NUMBER},
+    {"field": "x", "headerName": "At x", "width": 110, **NUMBER},
+    {"field": "final", "headerName": "Final", "width": 100, **NUMBER},
+    {"field": "low", "headerName": "95 % from", "width": 105, **NUMBER},
+    {"field": "high", "headerName": "to", "width": 100, **NUMBER},
+    {"field": "worst", "headerName": "Worst seed", "width": 110, **NUMBER},
+    {"field": "best", "headerName": "Best seed", "width": 105, **NUMBER},
     {"field": "detail", "headerName": "Differs by", "flex": 2, "minWidth": 200, "tooltipField": "detail"},
 ]
 
 
-def page(
-    selection: Selection, version: int, columns: Sequence[str], keys: Sequence[str], filters: Sequence[str]
-) -> list[Any]:
-    """The whole page with the selection set.
-
-    Args:
-        selection: what the controls show.
-        version: of what is on disk; the page asks for a newer one every POLL_MS.
-        columns: that can be an axis.
-        keys: config keys, the interesting ones first.
-        filters: "key=value" texts.
-    """
+def page(selection: Selection, version: int, runs: Sequence[RunReader]) -> list[Any]:
+    """The whole page with the selection set; it asks for a newer `version` of what is on disk every POLL_MS."""
     return [
         dcc.Store(id="version", data=version),
         dcc.Store(id="query", data=selection.to_query()),
         dcc.Store(id="width"),
         dcc.Interval(id="tick", interval=POLL_MS),
-        html.Aside([*_what(selection, columns, keys, filters), *_how(selection)], className="controls"),
+        html.Aside([html.H1("Experiments"), *_menus(selection, runs), *_others(selection)], className="controls"),
         html.Main(
             [
                 html.Div(id="message", className="message"),
@@ -105,78 +94,49 @@ def page(
     ]
 
 
-def options(values: Sequence[str], labels: dict[str, str] | None = None) -> Options:
-    return [{"label": (labels or {}).get(value, value), "value": value} for value in values]
-
-
-def choices(
-    selection: Selection, columns: Sequence[str], keys: Sequence[str], filters: Sequence[str]
-) -> dict[str, Options]:
+def choices(selection: Selection, runs: Sequence[RunReader]) -> dict[str, Options]:
     """What each menu offers: all there is, and what is selected even if no run has it (yet)."""
+    columns = all_columns(runs)
+    keys = [*differing_keys(runs), "seed", *(key for run in runs for key in run.config)]
     offered = {
         "y": [*columns, *selection.y, Y_DEFAULT],
         "x": [*columns, selection.x],
         "group": [*keys, *selection.group],
         "split": [*keys, *selection.split],
-        "filter": [*filters, *selection.filter],
+        "filter": [*filter_choices(runs), *selection.filter],
     }
-    return {menu: options(list(dict.fromkeys(values))) for menu, values in offered.items()}
+    return {menu: _options({value: value for value in values}) for menu, values in offered.items()}
 
 
-def _what(selection: Selection, columns: Sequence[str], keys: Sequence[str], filters: Sequence[str]) -> list[Any]:
+def _options(labels: Mapping[str, str]) -> Options:
+    return [{"label": label, "value": value} for value, label in labels.items()]
+
+
+def _menus(selection: Selection, runs: Sequence[RunReader]) -> list[Any]:
     """Which columns of which runs are drawn."""
-    offered = choices(selection, columns, keys, filters)
-    many: dict[str, Any] = {"multi": True, "maxHeight": MENU_HEIGHT}
-    return [
-        html.H1("Experiments"),
-        _labelled("y axis", dcc.Dropdown(offered["y"], list(selection.y), id="y", **many)),
-        _labelled("x axis", dcc.Dropdown(offered["x"], selection.x, id="x", clearable=False, maxHeight=MENU_HEIGHT)),
-        _labelled(
-            "Group by",
-            dcc.Dropdown(offered["group"], list(selection.group), id="group", placeholder=AUTOMATIC, **many),
-        ),
-        _labelled(
-            "Split into panels by",
-            dcc.Dropdown(offered["split"], list(selection.split), id="split", placeholder="task family", **many),
-        ),
-        _labelled(
-            "Only runs with",
-            dcc.Dropdown(offered["filter"], list(selection.filter), id="filter", placeholder="all runs", **many),
-        ),
-        _labelled(
-            "Name contains",
-            dcc.Input(id="search", value=selection.search, type="text", debounce=0.4, className="text-input"),
-        ),
-    ]
+    offered = choices(selection, runs)
+    controls = []
+    for menu, (text, look) in MENUS.items():
+        chosen = getattr(selection, menu)
+        value = list(chosen) if "multi" in look else chosen
+        controls.append(_labelled(text, dcc.Dropdown(offered[menu], value, id=menu, maxHeight=MENU_HEIGHT, **look)))
+    return controls
 
 
-def _how(selection: Selection) -> list[Any]:
-    """How the curves are pooled and drawn, and the link to all that."""
+def _others(selection: Selection) -> list[Any]:
+    """Which of the runs, how their curves are pooled and drawn, and the link to all that."""
+    search = dcc.Input(id="search", value=selection.search, type="text", debounce=0.4, className="text-input")
+    smooth = dcc.Input(
+        id="smooth", value=selection.smooth, type="number", min=1, max=MAX_SMOOTH, step=1, className="text-input"
+    )
+    link = html.A("Link to this selection", id="link", href="/")
+    copy = dcc.Clipboard(id="copy", title="copy the link", className="copy")
     return [
-        _labelled(
-            "Seeds pooled by",
-            dcc.RadioItems(options(STATISTICS, STATISTIC_LABELS), selection.statistic, id="statistic"),
-        ),
-        _labelled("Show", dcc.Checklist(options(list(SHOW_LABELS), SHOW_LABELS), list(selection.show), id="show")),
-        _labelled(
-            "Moving average over points",
-            dcc.Input(
-                id="smooth",
-                value=selection.smooth,
-                type="number",
-                min=1,
-                max=MAX_SMOOTH,
-                step=1,
-                className="text-input",
-            ),
-        ),
-        html.Div(
-            [
-                html.A("Link to this selection", id="link", href="/"),
-                dcc.Clipboard(id="copy", title="copy the link", className="copy"),
-            ],
-            className="share",
-        ),
+        _labelled("Name contains", search),
+        _labelled("Seeds pooled by", dcc.RadioItems(_options(STATISTICS), selection.statistic, id="statistic")),
+        _labelled("Show", dcc.Checklist(_options(SHOWABLE), list(selection.show), id="show")),
+        _labelled("Moving average over points", smooth),
+        html.Div([link, copy], className="share"),
     ]
 
 
@@ -244,20 +204,22 @@ def _settings_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     return html.Table([head, html.Tbody(body)], className="diff")
 
 
-def media_gallery(media: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]) -> Any:
-    """Pictures and videos: for each run its name and (file name, url, is it a video)."""
-    if not any(files for _, files in media):
+def media_gallery(runs: Sequence[RunReader], root: Path) -> Any:
+    """Pictures and videos of the first runs, which lie below `root`."""
+    media = {run.name: media_below(run.path, root) for run in runs[:MAX_RUNS_WITH_MEDIA]}
+    if not any(media.values()):
         hint = "No pictures or videos yet: a run draws its own at its end, or `scripts/plot.py RUN --report` does."
         return html.P(hint, className="hint")
     return html.Div(
         [
             html.Section([html.H3(name), html.Div([_medium(*file) for file in files], className="gallery")])
-            for name, files in media
+            for name, files in media.items()
             if files
         ]
     )
 
 
-def _medium(name: str, url: str, is_video: bool) -> Any:
+def _medium(name: str, url: str) -> Any:
+    is_video = name.lower().endswith(VIDEOS)
     shown = html.Video(src=url, controls=True, preload="none") if is_video else html.Img(src=url, alt=name)
     return html.Figure([html.A(shown, href=url, target="_blank"), html.Figcaption(name)])

@@ -18,16 +18,11 @@ WARMING_PAUSE_S = 0.005  # between files, so that requests come first
 
 
 class RunStore:
-    """The runs below one folder.
-
-    Attributes:
-        root: the folder; nothing outside it is ever read or served.
-        version: grows whenever anything changed.
-    """
+    """The runs below one folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        self.version = 0
+        self.root = root.resolve()  # nothing outside it is ever read or served
+        self.version = 0  # grows whenever anything changed
         self._by_name: dict[str, RunReader] = {}
         self._lines: OrderedDict[tuple[object, ...], Line | None] = OrderedDict()
         self._lock = threading.RLock()
@@ -55,10 +50,6 @@ class RunStore:
         """All runs, by name."""
         with self._lock:
             return list(self._by_name.values())
-
-    def columns(self) -> list[str]:
-        """Every column of any progress.csv, in the order of the files."""
-        return list(dict.fromkeys(name for run in self.runs() for name in run.progress.columns))
 
     def line(self, group: Group, y: str, options: CurveOptions) -> Line | None:
         """As `make_line`, remembered while the group's runs do not change."""

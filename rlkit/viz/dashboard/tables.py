@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rlkit.viz.curves import Panel
+from rlkit.viz.curves import Line, Panel
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.grouping import show_value
 from rlkit.viz.labels import axis_name
@@ -39,59 +39,46 @@ def run_rows(store: RunStore, runs: Sequence[RunReader], y: str) -> list[Row]:
 
 def final_rows(panels: Sequence[Panel]) -> list[Row]:
     """One row per line drawn: where it ends and how sure that is."""
-    rows = []
-    for panel in panels:
-        for line in panel.lines:
-            pooled = line.pooled
-            finals = sorted(float(run.y[-1]) for run in line.runs)
-            rows.append(
-                {
-                    "panel": panel.title,
-                    "column": axis_name(panel.y),
-                    "group": line.label,
-                    "detail": line.detail,
-                    "seeds": len(line.runs),
-                    "x": float(pooled.x[-1]),
-                    "final": rounded(float(pooled.center[-1])),
-                    "low": rounded(float(pooled.low[-1])),
-                    "high": rounded(float(pooled.high[-1])),
-                    "worst": rounded(finals[0]),
-                    "best": rounded(finals[-1]),
-                }
-            )
-    return rows
+    return [_final_row(panel, line) for panel in panels for line in panel.lines]
+
+
+def _final_row(panel: Panel, line: Line) -> Row:
+    pooled, finals = line.pooled, [float(run.y[-1]) for run in line.runs]
+    return {
+        "panel": panel.title,
+        "column": axis_name(panel.y),
+        "group": line.label,
+        "detail": line.detail,
+        "seeds": len(line.runs),
+        "x": float(pooled.x[-1]),
+        "final": rounded(pooled.center[-1]),
+        "low": rounded(pooled.low[-1]),
+        "high": rounded(pooled.high[-1]),
+        "worst": rounded(min(finals)),
+        "best": rounded(max(finals)),
+    }
 
 
 class ConfigDiff(NamedTuple):
-    """In what runs differ.
+    """In what runs differ."""
 
-    Attributes:
-        names: of the runs.
-        rows: settings in which runs of one family differ: the key and each run's value.
-        families: the task families, where there are several.
-        by_family: settings in which families alone differ: the key and each family's value.
-    """
-
-    names: list[str]
-    rows: list[list[str]]
+    names: list[str]  # of the runs
+    rows: list[list[str]]  # settings in which runs of one family differ: the key and each run's value
     families: list[str]
-    by_family: list[list[str]]
+    by_family: list[list[str]]  # settings in which families alone differ: the key and each family's value
 
 
 def config_diff(runs: Sequence[RunReader]) -> ConfigDiff:
-    shown = list(runs)[:MAX_RUNS_IN_DIFF]
+    shown = runs[:MAX_RUNS_IN_DIFF]
     families = list(dict.fromkeys(run.env_name for run in shown))
     rows, by_family = [], []
     for key in dict.fromkeys(key for run in shown for key in run.config):
         values = [show_value(run.config[key]) if key in run.config else ABSENT for run in shown]
-        seen = {
-            name: {value for run, value in zip(shown, values, strict=True) if run.env_name == name}
-            for name in families
-        }
         if len(set(values)) == 1:
             continue
-        if len(families) > 1 and all(len(of_family) == 1 for of_family in seen.values()):
-            by_family.append([key, *(of_family.pop() for of_family in seen.values())])
+        pairs = dict.fromkeys((run.env_name, value) for run, value in zip(shown, values, strict=True))
+        if len(pairs) == len(families):  # one value in each
+            by_family.append([key, *(value for _, value in pairs)])
         else:
             rows.append([key, *values])
     return ConfigDiff([run.name for run in shown], rows, families, by_family)
