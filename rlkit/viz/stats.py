@@ -119,7 +119,7 @@ def _num_cut(num_seeds: int, statistic: str) -> int:
 
 
 def bootstrap_band(
-    values: FloatArray, statistic: str, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+    values: FloatArray, statistic: str, num_resamples: int = NUM_RESAMPLES
 ) -> tuple[FloatArray, FloatArray]:
     """Percentile bootstrap interval of the statistic over the first axis, (seeds, points) to two of (points,).
 
@@ -129,8 +129,7 @@ def bootstrap_band(
     num_seeds, num_points = values.shape
     if num_seeds < 2:
         return np.full(num_points, np.nan), np.full(num_points, np.nan)
-    rng = np.random.default_rng(seed)
-    draws = _count_draws(num_seeds, num_resamples, rng)
+    draws = _count_draws(num_seeds, num_resamples, np.random.default_rng(0))
     cut = _num_cut(num_seeds, statistic)
     if cut == 0:
         # One product gives all means; einsum, since BLAS threads stall beside the training runs that one watches.

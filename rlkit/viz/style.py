@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 GREY = "#6b6b6b"
+LABEL_SIZE = 8.5  # points
 LABEL_GAP = 1.25  # from one line of labels to the next, of their size
+LEADER = {"arrowstyle": "-", "linewidth": 0.6, "alpha": 0.7, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
 SEQUENTIAL = "viridis"
 
 SETTINGS: Any = {
@@ -105,9 +107,9 @@ def short_numbers(axes: Axes) -> None:
 
 def short_number(value: float) -> str:
     """A number as 250k or 1.5M; below 10,000 as it is."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= (size if letter != "k" else 1e4):
-            return f"{value / size:g}{letter}"
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / unit:g}{letter}"
     return f"{value:g}"
 
 
@@ -117,8 +119,6 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     Positions keep their order; where there is no room the gap shrinks to what fits.
     """
     count = len(wanted)
-    if count == 0:
-        return []
     gap = min(gap, (high - low) / max(count - 1, 1))
     order = np.argsort(wanted, kind="stable")
     # Blocks of labels that touch share one shift: pool neighbours until no two blocks overlap.
@@ -137,54 +137,44 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return placed
 
 
-def label_lines(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size: float = 8.5) -> None:
+def label_lines(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write each line's label right of the axes at the height of its end, moved apart where they would overlap.
 
     Args:
         axes: limits must be final.
         ends: x and y of the line's last point, label, colour.
-        size: of the text, in points.
     """
-    if not ends:
-        return
     x_low, x_high = axes.get_xlim()
     y_low, y_high = axes.get_ylim()
+    points = [((x - x_low) / (x_high - x_low), (y - y_low) / (y_high - y_low)) for x, y, _, _ in ends]
     figure = axes.figure
     height_points = axes.get_position().height * figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
-    gap = LABEL_GAP * size / max(height_points, 1.0)
-    heights = [(y - y_low) / (y_high - y_low) for _, y, _, _ in ends]
-    for (x, y, text, color), place in zip(ends, spread(heights, gap, 0.0, 1.0), strict=True):
+    gap = LABEL_GAP * LABEL_SIZE / max(height_points, 1.0)
+    places = spread([height for _, height in points], gap, 0.0, 1.0)
+    for (_, _, text, color), point, place in zip(ends, points, places, strict=True):
         axes.annotate(
             text,
-            xy=((x - x_low) / (x_high - x_low), (y - y_low) / (y_high - y_low)),
+            xy=point,
             xycoords="axes fraction",
             xytext=(1.03, place),
             textcoords="axes fraction",
             va="center",
             ha="left",
             color=darker(color),
-            fontsize=size,
+            fontsize=LABEL_SIZE,
             annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": color,
-                "linewidth": 0.6,
-                "alpha": 0.7,
-                "shrinkA": 1,
-                "shrinkB": 1,
-                "relpos": (0, 0.5),
-            },
+            arrowprops=LEADER | {"color": color},
         )
 
 
-def label_width(texts: Sequence[str], size: float = 8.5) -> float:
+def label_width(texts: Sequence[str]) -> float:
     """Inches that labels beside the axes need, near enough."""
-    return 0.2 + max((len(text) for text in texts), default=0) * size * 0.6 / 72
+    return 0.2 + max(map(len, texts), default=0) * LABEL_SIZE * 0.6 / 72
 
 
-def labels_height(count: int, size: float = 8.5) -> float:
+def labels_height(count: int) -> float:
     """Inches that a panel needs so that so many labels beside it do not overlap: axes, title and x axis."""
-    return 1.0 + count * LABEL_GAP * size / 72
+    return 1.0 + count * LABEL_GAP * LABEL_SIZE / 72
 
 
 def darker(color: str, amount: float = 0.8) -> str:

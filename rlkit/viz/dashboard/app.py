@@ -18,7 +18,7 @@ from rlkit.util.errors import UserError
 from rlkit.viz.curves import CurveOptions, Panel, build_panels
 from rlkit.viz.dashboard import layout
 from rlkit.viz.dashboard.access import add_file_route, is_loopback, restrict_access
-from rlkit.viz.dashboard.figures import make_figure
+from rlkit.viz.dashboard.figures import USUAL_WIDTH, make_figure
 from rlkit.viz.dashboard.selection import Selection, matching
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import config_diff, final_rows, run_rows
@@ -30,8 +30,6 @@ MANY_RUNS = 300
 MAX_RESAMPLES, MIN_RESAMPLES = 1000, 150
 RESAMPLED_NUMBERS = {"mean": 50_000_000, "iqm": 15_000_000}  # per drawing: what takes well under a second
 CONTROLS = ("x", "y", "group", "split", "filter", "search", "statistic", "smooth", "show")
-
-USUAL_WIDTH = 1180  # pixels of the figure, until the page tells
 
 MEASURE = """(_, before) => {
     const width = Math.floor(document.querySelector("main").clientWidth - 32);
@@ -184,14 +182,13 @@ def _compare_runs(app: dash.Dash, store: RunStore) -> None:
         State("search", "value"),
     )
     def compare(tab: str, ticked: Any, _: int, filters: list[str] | None, search: str | None) -> Any:
-        chosen = chosen_runs(
-            store, Selection.of({"filter": filters, "search": search, "runs": _ticked_names(ticked)})
-        )
+        if tab not in ("diff", "media"):
+            return no_update, no_update
+        selection = Selection.of({"filter": filters, "search": search, "runs": _ticked_names(ticked)})
+        chosen = chosen_runs(store, selection)
         if tab == "diff":
             return layout.diff_table(config_diff(chosen)), no_update
-        if tab == "media":
-            return no_update, layout.media_gallery(chosen, store.root)
-        return no_update, no_update
+        return no_update, layout.media_gallery(chosen, store.root)
 
 
 def chosen_runs(store: RunStore, selection: Selection) -> list[RunReader]:

@@ -24,6 +24,7 @@ MIN_CELL_WIDTH = 550  # of a panel of at least 400 with what is beside it
 MAX_SEED_LINES = 200  # in one figure: more cannot be told apart and make the page slow
 MAX_SEED_POINTS = 200  # of one of them
 MAX_COLUMNS = 3
+USUAL_WIDTH = 1180  # of the figure, until the page tells
 
 
 class Place(NamedTuple):
@@ -37,7 +38,7 @@ class Place(NamedTuple):
 
 
 def make_figure(
-    panels: Sequence[Panel], x: str, num_ys: int, show: Sequence[str], revision: str, width: int = 1180
+    panels: Sequence[Panel], x: str, num_ys: int, show: Sequence[str], revision: str, width: int = USUAL_WIDTH
 ) -> dict[str, Any]:
     """The figure of a selection: each panel with the legend of its own lines below it.
 
