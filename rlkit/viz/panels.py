@@ -1,25 +1,85 @@
-"""Drawings of one evaluation, each into given axes: adaptation, return against task, belief, trajectories."""
+"""Drawings of one evaluation, each into given axes: adaptation, return against task, belief, trajectories.
+
+Also what tasks differ by, as something that can be an axis of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rlkit.runs.evaluation import Evaluation, FloatArray
+from rlkit.util.text import printable
 from rlkit.viz import style
 from rlkit.viz.stats import bootstrap_band
-from rlkit.viz.task_parameter import Task, TaskParameter, plane_points, task_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Task = Mapping[str, Any]
+PARAMETER_LABELS = {
+    "velocity": "target velocity (m/s)",
+    "direction": "target direction",
+    "angle": "target direction (rad)",
+}
 BEFORE, AFTER = style.COLORS[5], style.COLORS[0]
 DOTS: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
 HOLLOW, FILLED = DOTS | {"color": BEFORE, "markerfacecolor": "white"}, DOTS | {"color": AFTER}
 MIN_SHARE = 1e-9  # of the variance, of a direction that is one
 MIN_TASKS = 5  # for a band over tasks
+
+
+@dataclass(frozen=True)
+class TaskParameter:
+    """The one number, or point in the plane, by which tasks differ."""
+
+    label: str  # name and unit
+    values: FloatArray  # (tasks,) numbers, or (tasks, 2) points
+
+    @property
+    def is_plane(self) -> bool:
+        return self.values.ndim == 2
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether there are so few values that each is a category."""
+        return not self.is_plane and len(np.unique(self.values)) <= 3
+
+
+def task_parameter(tasks: Sequence[Task]) -> TaskParameter | None:
+    """The first entry that is a number, or a pair of numbers, in all tasks; None if none is (random physics)."""
+    for key in tasks[0] if tasks else ():
+        values = _numbers([task.get(key) for task in tasks])
+        if values is not None:
+            return TaskParameter(_label(key, values), values)
+    return None
+
+
+def plane_points(tasks: Sequence[Task]) -> FloatArray | None:
+    """The tasks' points in the plane, (tasks, 2); None where their parameter is something else."""
+    parameter = task_parameter(tasks)
+    return parameter.values if parameter is not None and parameter.is_plane else None
+
+
+def _label(key: str, values: FloatArray) -> str:
+    if values.ndim == 2:
+        return printable(key)
+    label = PARAMETER_LABELS.get(key, printable(key))
+    return f"{label} (rad)" if key == "direction" and np.any(np.abs(values) > 1.0) else label
+
+
+def _numbers(values: list[Any]) -> FloatArray | None:
+    """Finite numbers (tasks,) or pairs of such (tasks, 2); None if the values are anything else."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if array.shape[1:] == (1,):
+        array = array[:, 0]
+    return array if array.shape[1:] in ((), (2,)) and np.isfinite(array).all() else None
 
 
 def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = None) -> None:

@@ -16,9 +16,9 @@ from rlkit.runs.evaluation import Evaluation, FloatArray, make_evaluation
 from rlkit.viz import panels, style
 from rlkit.viz.curves import run_curve
 from rlkit.viz.labels import TRAIN_RETURN, TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
+from rlkit.viz.panels import Task, plane_points
 from rlkit.viz.run_reader import RunReader
 from rlkit.viz.stats import Curve
-from rlkit.viz.task_parameter import Task, plane_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -128,22 +128,21 @@ def _folders_below(path: Path) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         if path.name not in MARKERS:
             raise UserError(f"{path}: not an experiment: name a folder or a {PROGRESS_FILE}")
-        path = path.parent
-        yield path, path.resolve().name
-        return
-    for folder in walk_runs(path):
-        relative = folder.relative_to(path).as_posix()
-        yield folder, path.resolve().name if relative == "." else relative
+        yield path.parent, path.parent.resolve().name
+    else:
+        yield from walk_runs(path)
 
 
-def walk_runs(root: Path) -> Iterator[Path]:
-    """Run folders at or below `root`, sorted; links and hidden folders are not followed, nor is anything
-    looked for inside a run.
+def walk_runs(root: Path) -> Iterator[tuple[Path, str]]:
+    """Run folders at or below `root`, sorted, and their names.
+
+    Links and hidden folders are not followed, nor is anything looked for inside a run.
     """
     for folder, subfolders, files in os.walk(root):
         if any(marker in files for marker in MARKERS):
             subfolders.clear()
-            yield Path(folder)
+            name = Path(folder).relative_to(root).as_posix()
+            yield Path(folder), root.resolve().name if name == "." else name
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
 
 

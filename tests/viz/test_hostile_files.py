@@ -15,9 +15,9 @@ from rlkit.util.text import printable
 from rlkit.viz.dashboard.access import media_below
 from rlkit.viz.dashboard.store import RunStore
 from rlkit.viz.dashboard.tables import run_rows
+from rlkit.viz.panels import task_parameter
 from rlkit.viz.plotting import write_reports
 from rlkit.viz.run_reader import find_runs
-from rlkit.viz.task_parameter import task_parameter
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from rlkit.launchers.train import train
 from rlkit.runs.evaluation import make_evaluation
 from rlkit.runs.folder import RunFolder
 from rlkit.viz import panels, style
+from rlkit.viz.panels import task_parameter
 from rlkit.viz.report import belief, evaluation_pictures, trajectories, write_report
 from rlkit.viz.run_reader import RunReader
-from rlkit.viz.task_parameter import task_parameter
 
 pytestmark = pytest.mark.usefixtures("_coarse_pictures")
 PNG = b"\x89PNG\r\n\x1a\n"

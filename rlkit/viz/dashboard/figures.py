@@ -25,6 +25,16 @@ MAX_SEED_LINES = 200  # in one figure: more cannot be told apart and make the pa
 MAX_SEED_POINTS = 200  # of one of them
 MAX_COLUMNS = 3
 USUAL_WIDTH = 1180  # of the figure, until the page tells
+LAYOUT = {
+    "margin": {"l": MARGIN_LEFT, "r": MARGIN_RIGHT, "t": MARGIN_TOP, "b": MARGIN_BOTTOM},
+    "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+    "plot_bgcolor": "white",
+    "paper_bgcolor": "white",
+    "hovermode": "closest",
+}
+AXIS = {"gridcolor": "#e6e6e6", "linecolor": "#888", "zeroline": False, "ticks": "outside", "tickcolor": "#888"}
+LEGEND = {"xanchor": "left", "yanchor": "top", "orientation": "v", "tracegroupgap": 0, "itemsizing": "constant"}
+PANEL_TITLE = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
 
 
 class Place(NamedTuple):
@@ -51,7 +61,7 @@ def make_figure(
         width: pixels that the page has for it.
     """
     height, places = _places(panels, num_ys, width)
-    layout = _empty_layout(height, revision)
+    layout: dict[str, Any] = LAYOUT | {"height": height, "uirevision": revision, "annotations": []}
     data: list[dict[str, Any]] = []
     for index, (panel, place) in enumerate(zip(panels, places, strict=True)):
         axis = "" if index == 0 else str(index + 1)
@@ -88,46 +98,14 @@ def _places(panels: Sequence[Panel], num_ys: int, width: int) -> tuple[int, list
     return inner + MARGIN_TOP + MARGIN_BOTTOM, [place(*cell) for cell in cells]
 
 
-def _empty_layout(height: int, revision: str) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": MARGIN_LEFT, "r": MARGIN_RIGHT, "t": MARGIN_TOP, "b": MARGIN_BOTTOM},
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
-        "plot_bgcolor": "white",
-        "paper_bgcolor": "white",
-        "hovermode": "closest",
-        "uirevision": revision,
-        "annotations": [],
-    }
-
-
 def _place_axes(layout: dict[str, Any], panel: Panel, x: str, axis: str, place: Place) -> None:
-    look = {"gridcolor": "#e6e6e6", "linecolor": "#888", "zeroline": False, "ticks": "outside", "tickcolor": "#888"}
     across, along = (place.left, place.right), (place.bottom, place.top)
-    layout[f"xaxis{axis}"] = look | {"domain": across, "anchor": f"y{axis}", "title": _axis_title(x)}
-    layout[f"yaxis{axis}"] = look | {"domain": along, "anchor": f"x{axis}", "title": _axis_title(panel.y)}
-    layout[f"legend{axis}"] = {
-        "x": place.left,
-        "y": place.legend,
-        "xanchor": "left",
-        "yanchor": "top",
-        "orientation": "v",
-        "tracegroupgap": 0,
-        "itemsizing": "constant",
-        "maxheight": MAX_LEGEND_ROWS * LEGEND_ROW,
-    }
-    layout["annotations"].append(
-        {
-            "text": f"<b>{html.escape(panel.title)}</b>",
-            "x": place.left,
-            "y": place.top,
-            "xref": "paper",
-            "yref": "paper",
-            "xanchor": "left",
-            "yanchor": "bottom",
-            "showarrow": False,
-        }
-    )
+    layout[f"xaxis{axis}"] = AXIS | {"domain": across, "anchor": f"y{axis}", "title": _axis_title(x)}
+    layout[f"yaxis{axis}"] = AXIS | {"domain": along, "anchor": f"x{axis}", "title": _axis_title(panel.y)}
+    max_height = MAX_LEGEND_ROWS * LEGEND_ROW
+    layout[f"legend{axis}"] = LEGEND | {"x": place.left, "y": place.legend, "maxheight": max_height}
+    title = f"<b>{html.escape(panel.title)}</b>"
+    layout["annotations"].append(PANEL_TITLE | {"text": title, "x": place.left, "y": place.top})
 
 
 def _axis_title(column: str) -> dict[str, Any]:

@@ -36,9 +36,7 @@ class RunStore:
                 return self.version
             before = self._by_name
             self._by_name = {}
-            for folder in walk_runs(self.root):
-                name = folder.relative_to(self.root).as_posix()
-                name = self.root.name if name == "." else name
+            for folder, name in walk_runs(self.root):
                 known = before.get(name)
                 self._by_name[name] = known or RunReader(folder, name, eager=(X_DEFAULT, Y_DEFAULT))
             changed = [run.refresh() for run in self._by_name.values()]
