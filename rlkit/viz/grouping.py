@@ -70,9 +70,10 @@ def group_runs(runs: Iterable[RunReader], keys: Sequence[str]) -> list[Group]:
     With no keys all runs make one group. Runs without a config stand alone, under their folder's name, where there
     are keys to tell them apart.
     """
+    names = [short(key, keys) for key in keys]
     members: dict[tuple[str, ...], list[RunReader]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: _rank(run, keys)):
-        members[_identity(run, keys)].append(run)
+        members[_identity(run, keys, names)].append(run)
     groups = list(members.values())
     if keys:
         details = [", ".join(identity) for identity in members]
@@ -82,26 +83,22 @@ def group_runs(runs: Iterable[RunReader], keys: Sequence[str]) -> list[Group]:
     return [Group(label, detail, group) for label, detail, group in zip(labels, details, groups, strict=True)]
 
 
-def _identity(run: RunReader, keys: Sequence[str]) -> tuple[str, ...]:
+def _identity(run: RunReader, keys: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """What the runs of a group have in common, as texts."""
     if keys and not run.config:
         return (f"{run.name} ({NO_CONFIG})",)
+    values = [show_value(run.config.get(key)) for key in keys]
     if list(keys) == ["env_name"]:
-        return (show_value(run.config.get("env_name")),)
-    return tuple(f"{short(key, keys)}={show_value(run.config.get(key))}" for key in keys)
+        return tuple(values)
+    return tuple(f"{name}={value}" for name, value in zip(names, values, strict=True))
 
 
 def _rank(run: RunReader, keys: Sequence[str]) -> tuple[Any, ...]:
-    """Where a run's group comes: those without a config last."""
+    """Where a run's group comes: numbers in their order, then texts; those without a config last."""
     if keys and not run.config:
         return (True, run.name)
-    return (False, *(_value_rank(run.config.get(key)) for key in keys))
-
-
-def _value_rank(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, bool | int | float):
-        return (0, value)
-    return (1, show_value(value))
+    values = (run.config.get(key) for key in keys)
+    return (False, *((0, value) if isinstance(value, int | float) else (1, show_value(value)) for value in values))
 
 
 def short_labels(details: Sequence[str], groups: Sequence[Sequence[RunReader]], keys: Sequence[str]) -> list[str]:
@@ -128,10 +125,10 @@ def _common_name(members: Sequence[RunReader]) -> str:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """The same names, those that repeat with a number."""
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     found = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         number = f" #{seen[name]}" if seen[name] > 1 else ""
         found.append(_fitting(name, MAX_LABEL - len(number)) + number)
     return found

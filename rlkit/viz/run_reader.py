@@ -66,11 +66,6 @@ class RunReader:
         return not os.path.lexists(self.path / PROGRESS_FILE) and os.path.lexists(self.path / AGENT_MARKER)
 
     @property
-    def seed(self) -> Any:
-        """The run's seed, None where it is not known."""
-        return self.config.get("seed")
-
-    @property
     def env_name(self) -> str:
         """The task family, or the parent folder's name where there is no config."""
         return str(self.config.get("env_name", printable(self.path.parent.name) or "unknown"))
@@ -78,12 +73,8 @@ class RunReader:
     @property
     def problems(self) -> list[str]:
         """What could not be read, one line each; an agent that was kept of a run has no rows, and lacks nothing."""
-        if self.is_agent:
-            return [self._config_problem] if self._config_problem else []
-        found = [self._config_problem, self.progress.problem]
-        if not self.progress.problem and self.progress.num_rows == 0:
-            found.append("no rows yet")
-        return [problem for problem in found if problem]
+        rows = self.progress.problem or ("" if self.progress.num_rows else "no rows yet")
+        return [problem for problem in (self._config_problem, "" if self.is_agent else rows) if problem]
 
     def _is_new(self, file_name: str) -> bool:
         try:

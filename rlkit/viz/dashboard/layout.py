@@ -97,7 +97,7 @@ def page(selection: Selection, version: int, runs: Sequence[RunReader]) -> list[
 def choices(selection: Selection, runs: Sequence[RunReader]) -> dict[str, Options]:
     """What each menu offers: all there is, and what is selected even if no run has it (yet)."""
     columns = all_columns(runs)
-    keys = [*differing_keys(runs), "seed", *(key for run in runs for key in run.config)]
+    keys = [*differing_keys(runs), "seed", *dict.fromkeys(key for run in runs for key in run.config)]
     offered = {
         "y": [*columns, *selection.y, Y_DEFAULT],
         "x": [*columns, selection.x],

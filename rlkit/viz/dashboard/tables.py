@@ -29,7 +29,7 @@ def run_rows(store: RunStore, runs: Sequence[RunReader], y: str) -> list[Row]:
             "age": age(now - run.status.updated) if run.status.updated else ABSENT,
             "iteration": run.status.iteration if run.status.iteration >= 0 else None,
             "env_name": run.env_name,
-            "seed": run.seed,
+            "seed": run.config.get("seed"),
             "last": rounded(store.last_value(run, y)),
             "problem": "; ".join(run.problems),
         }
