@@ -232,12 +232,8 @@ def draw_trajectories(
 ) -> None:
     """One lane's trajectories on the plane, light to dark as adaptation goes on, and its goal.
 
-    Args:
-        axes: where.
-        positions: (trajectories, steps + 1, 2), nan where there is nothing.
-        task: with a "goal" [x, y].
-        limits: of both axes.
-        radius: of the sparse reward around the goal; None where the family has none.
+    `positions` are (trajectories, steps + 1, 2), nan where there is nothing; `radius` is that of the sparse reward
+    around the goal, None where the family has none.
     """
     import matplotlib
     from matplotlib.patches import Circle

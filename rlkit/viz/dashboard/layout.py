@@ -32,16 +32,12 @@ MAX_RUNS_WITH_MEDIA = 12
 COLOURED_STATES = ("running", "silent", "finished", "failed", "interrupted")
 STATE_CLASSES = {f"state-{state}": f"params.value === '{state}'" for state in COLOURED_STATES}
 NUMBER = {"type": "rightAligned"}
+AGE = {"function": "params.data.age"}
 
 RUN_COLUMNS: list[dict[str, Any]] = [
     {"field": "name", "headerName": "Run", "flex": 3, "minWidth": 200, "tooltipField": "name"},
     {"field": "state", "headerName": "State", "width": 125, "cellClassRules": STATE_CLASSES},
-    {
-        "field": "updated",
-        "headerName": "Last update",
-        "width": 130,
-        "valueFormatter": {"function": "params.data.age"},
-    },
+    {"field": "updated", "headerName": "Last update", "width": 130, "valueFormatter": AGE},
     {"field": "iteration", "headerName": "Iteration", "width": 105, **NUMBER},
     {"field": "last", "headerName": "Last value", "width": 120, **NUMBER},
     {"field": "env_name", "headerName": "Task family", "width": 150},
