@@ -104,7 +104,8 @@ def build_panels(
     """
     members: dict[tuple[str, ...], list[RunReader]] = defaultdict(list)
     for run in runs:
-        members[(run.env_name, *(show_value(run.config.get(key)) for key in options.split))].append(run)
+        identity = (run.env_name, *(show_value(run.config.get(key)) for key in options.split))
+        members[identity].append(run)
     panels = []
     for y in options.ys:
         for (env_name, *values), of_panel in sorted(members.items()):
@@ -206,7 +207,8 @@ def _draw_reference(axes: Axes, reference: Reference, x: str) -> list[tuple[floa
         axes.axhline(level, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     ends = [(x_high, level, name, style.GREY) for name, level in reference.levels.items()]
     if points:
-        axes.scatter(*np.transpose(points), marker="D", s=22, color=style.GREY, zorder=4)
+        steps, returns = np.transpose(points)
+        axes.scatter(steps, returns, marker="D", s=22, color=style.GREY, zorder=4)
         ends.append((*points[-1], WAYPOINT_LABEL, style.GREY))
     axes.set_xlim(x_low, x_high)
     return ends

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rlkit.runs.evaluation import Evaluation, FloatArray
 from rlkit.util.text import printable
@@ -100,7 +101,7 @@ def draw_adaptation(axes: Axes, evaluation: Evaluation, num_prior: int | None = 
     axes.set_ylabel("Return on unseen tasks")
     if num_prior is not None and 0 < num_prior < len(numbers):
         axes.axvspan(0.8, num_prior + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
-        look = {"transform": axes.get_xaxis_transform(), "va": "bottom", "color": style.GREY}
+        look: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "va": "bottom", "color": style.GREY}
         axes.text(num_prior + 0.45, 1.0, "z ~ prior  ", ha="right", **look)
         axes.text(num_prior + 0.55, 1.0, "  z ~ q(z|c)", ha="left", **look)
 
@@ -186,7 +187,7 @@ def _draw_line_of_tasks(axes: Axes, parameter: TaskParameter | None, before: Flo
 
 def _name_before_and_after(axes: Axes) -> None:
     axes.set_ylabel("Return on unseen tasks")
-    above = {"transform": axes.transAxes, "va": "bottom"}
+    above: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
     axes.text(0.0, 1.01, "○ first trajectory", ha="left", color=style.darker(BEFORE), **above)
     axes.text(1.0, 1.01, "● last trajectory", ha="right", color=style.darker(AFTER), **above)
 
@@ -198,6 +199,7 @@ def draw_belief(axes: Axes, evaluation: Evaluation, tasks: Sequence[Task]) -> No
     flat, (x_label, y_label) = principal_plane(evaluation.z_mean[usable])
     lanes = evaluation.tasks[usable]
     parameter = _parameter_of(lanes, tasks)
+    colors: npt.NDArray[Any]
     if parameter is None:
         colors, label = lanes, "task"
     elif parameter.is_plane:
@@ -206,7 +208,7 @@ def draw_belief(axes: Axes, evaluation: Evaluation, tasks: Sequence[Task]) -> No
     else:
         colors, label = parameter.values, parameter.label
     shades = "twilight" if "(rad)" in label else style.SEQUENTIAL
-    points = axes.scatter(*flat.T, c=colors, cmap=shades, s=24, edgecolor="white", linewidth=0.4)
+    points = axes.scatter(flat[:, 0], flat[:, 1], c=colors, cmap=shades, s=24, edgecolor="white", linewidth=0.4)
     axes.figure.colorbar(points, ax=axes, label=label, shrink=0.85)
     axes.set_title("Posteriors of the last evaluation", fontweight="normal", fontsize=9)
     axes.set_xlabel(x_label)

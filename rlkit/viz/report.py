@@ -145,8 +145,11 @@ def columns_over_steps(
 ) -> Figure | None:
     """A grid with a panel per column that has numbers, and one that `extra` draws into; None if there is neither."""
     curves = {column: run_curve(run, X_DEFAULT, column) for column in columns}
-    drawings = [partial(_draw_column, run, column, curve) for column, curve in curves.items() if len(curve.x)]
-    drawings += [] if extra is None else [extra]
+    drawings: list[Callable[[Axes], None]] = [
+        partial(_draw_column, run, column, curve) for column, curve in curves.items() if len(curve.x)
+    ]
+    if extra is not None:
+        drawings.append(extra)
     if not drawings:
         return None
     figure, grid = _grid(len(drawings))

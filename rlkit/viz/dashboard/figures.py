@@ -135,9 +135,9 @@ def _traces(line: Line, axis: str, look: dict[str, Any], with_band: bool, seed_b
         fill = {"fill": "toself", "fillcolor": _transparent(look["color"], 0.16), "line": {"width": 0}}
         traces.append(behind | outline | fill | {"name": f"{label}, band"})
     if seed_budget > 0:
-        x, y = _joined_runs(line, seed_budget)
+        many_x, many_y = _joined_runs(line, seed_budget)
         thin = {"line": {"color": look["color"], "width": 0.8}, "opacity": 0.5}
-        traces.append(behind | {"x": _numbers(x), "y": _numbers(y)} | thin | {"name": f"{label}, seeds"})
+        traces.append(behind | {"x": _numbers(many_x), "y": _numbers(many_y)} | thin | {"name": f"{label}, seeds"})
     mode = "lines+markers" if len(pooled.x) < 3 else "lines"
     detail = "<br>".join(textwrap.wrap(html.escape(line.detail or line.label), 80))
     hover = f"<b>{detail}</b><br>%{{x:,}}: %{{y:.4g}}<br>%{{customdata}} of {len(line.runs)} seeds<extra></extra>"
