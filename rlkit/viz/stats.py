@@ -58,7 +58,7 @@ def moving_average(y: FloatArray, window: int) -> FloatArray:
     return (total[at + reach + 1] - total[at - reach]) / (2 * reach + 1)
 
 
-def common_grid(curves: Sequence[Curve], max_points: int = MAX_POINTS) -> FloatArray:
+def common_grid(curves: Sequence[Curve], max_points: int) -> FloatArray:
     """Where curves of unequal length and spacing are compared.
 
     The grid spans all x that at least half of the curves reach. It is the points themselves where they are few,

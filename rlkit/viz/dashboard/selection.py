@@ -15,6 +15,7 @@ from rlkit.viz.stats import STATISTICS
 
 SHOWABLE = {"band": "95 % band", "seeds": "single seeds", "reference": "reference levels"}
 MAX_SMOOTH = 101
+MAX_CHOICES = 50  # of one key
 STATUS_KEY = "status"  # beside the config keys, what runs can be filtered by
 
 
@@ -82,11 +83,11 @@ def matching(runs: Iterable[RunReader], filters: Iterable[str], search: str) -> 
     ]
 
 
-def filter_choices(runs: Sequence[RunReader], max_values: int = 50) -> list[str]:
+def filter_choices(runs: Sequence[RunReader]) -> list[str]:
     """Every "key=value" that some runs have and others have not; keys with very many values are left out."""
     seen = {STATUS_KEY: {run.status.state for run in runs}}
     seen |= {key: values for key, values in values_by_key(runs).items() if key != STATUS_KEY}
-    varied = {key: values for key, values in seen.items() if 1 < len(values) <= max_values}
+    varied = {key: values for key, values in seen.items() if 1 < len(values) <= MAX_CHOICES}
     return [f"{key}={value}" for key, values in varied.items() for value in sorted(values, key=_natural)]
 
 

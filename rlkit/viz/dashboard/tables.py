@@ -84,9 +84,9 @@ def config_diff(runs: Sequence[RunReader]) -> ConfigDiff:
     return ConfigDiff([run.name for run in shown], rows, families, by_family)
 
 
-def rounded(value: float, digits: int = 5) -> float | None:
-    """A number with so many significant digits; None for nan and infinities, which JSON lacks."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+def rounded(value: float) -> float | None:
+    """A number with five significant digits; None for nan and infinities, which JSON lacks."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
 def age(seconds: float) -> str:
