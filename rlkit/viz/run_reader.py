@@ -77,18 +77,16 @@ class RunReader:
         return [problem for problem in (self._config_problem, "" if self.is_agent else rows) if problem]
 
     def _is_new(self, file_name: str) -> bool:
-        try:
-            info = os.stat(self.path / file_name)
-            stamp = (info.st_size, info.st_mtime_ns)
-        except OSError:
-            stamp = None
+        info = _stat(self.path / file_name)
+        stamp = None if info is None else (info.st_size, info.st_mtime_ns)
         is_new = file_name not in self._stamps or self._stamps[file_name] != stamp
         self._stamps[file_name] = stamp
         return is_new
 
     def _current_status(self) -> Status:
         state, iteration, updated = self._said
-        updated = updated or _modified(self.path / PROGRESS_FILE)
+        written = _stat(self.path / PROGRESS_FILE)
+        updated = updated or (0.0 if written is None else written.st_mtime)
         if self.is_agent or (state == "unknown" and os.path.lexists(self.path / KEPT_MARKER)):
             state = "kept"
         elif state not in STATES:
@@ -174,8 +172,8 @@ def _plain(value: Any) -> Any:
     return printable(value if isinstance(value, str) else json.dumps(value))
 
 
-def _modified(path: Path) -> float:
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        return os.stat(path).st_mtime
+        return os.stat(path)
     except OSError:
-        return 0.0
+        return None

@@ -66,7 +66,7 @@ def test_posteriors_have_a_place_beside_any_number_of_columns(tmp_path):
     run.refresh()
     with style.styled():
         figure = belief(run, run.folder.evaluation(), run.folder.tasks)
-    places = [axes.get_position().bounds for axes in figure.axes if axes.get_title(loc="left")]
+    places = [axes.get_position().bounds[:2] for axes in figure.axes if axes.get_title(loc="left")]
     assert len(set(places)) == 2
 
 

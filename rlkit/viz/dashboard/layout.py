@@ -202,14 +202,14 @@ def _settings_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
 
 def media_gallery(runs: Sequence[RunReader], root: Path) -> Any:
     """Pictures and videos of the first runs, which lie below `root`."""
-    media = {run.name: media_below(run.path, root) for run in runs[:MAX_RUNS_WITH_MEDIA]}
-    if not any(media.values()):
+    media = [(run.name, media_below(run.path, root)) for run in runs[:MAX_RUNS_WITH_MEDIA]]
+    if not any(files for _, files in media):
         hint = "No pictures or videos yet: a run draws its own at its end, or `scripts/plot.py RUN --report` does."
         return html.P(hint, className="hint")
     return html.Div(
         [
             html.Section([html.H3(name), html.Div([_medium(*file) for file in files], className="gallery")])
-            for name, files in media.items()
+            for name, files in media
             if files
         ]
     )
