@@ -39,7 +39,7 @@ def test_whole_report(tmp_path, tasks, points):
     add_evaluation(folder, tasks, list(range(2, 8)), points=points)
     expected = ["learning_curve", "adaptation", "return_by_task", "losses", "belief"]
     assert names(write_report(folder)) == expected + ["trajectories"] * points
-    assert not list((folder / "plots").glob(".draft*"))
+    assert not list((folder / "plots").glob(".*"))
 
 
 def test_two_directions_and_one_row(tmp_path):
