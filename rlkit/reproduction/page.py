@@ -19,7 +19,7 @@ from rlkit.reproduction.plan import Reproduction
 from rlkit.reproduction.results import ArmResults, Result, Results, pooled
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT, axis_name
-from rlkit.viz.references import REFERENCES, Reference
+from rlkit.viz.references import NO_REFERENCE, REFERENCES
 from rlkit.viz.stats import final_value
 
 COMMAND = "scripts/reproduce.py --budget-minutes 0"
@@ -212,7 +212,7 @@ def _cells(arm: ArmResults) -> dict[str, str]:
 
 def _others(env_name: str) -> dict[str, str]:
     """What others reach on a domain, and how long the reference takes."""
-    known = REFERENCES.get(env_name, Reference({}))
+    known = REFERENCES.get(env_name, NO_REFERENCE)
     return {"others reach": known.reached or "not known", "the reference takes": known.wall_clock or "not known"}
 
 
