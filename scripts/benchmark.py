@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from rlkit.config.files import load_config
 from rlkit.config.rules import make_config
 from rlkit.config.settings import Config
+from rlkit.launchers.runs import ROOT
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
@@ -25,19 +27,18 @@ from rlkit.util.files import write_json
 if TYPE_CHECKING:
     import torch
 
-    from benchmarks.timing import Case
+    from benchmarks.timing import Cases
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling", "sweep", "gpu", "graph")
+USUAL_SECTIONS = SECTIONS[:-4]  # how cost scales, what a study costs and what a GPU adds, is measured when asked for
+SMALL = "small, 8 x 64, net 64"
 UPDATE_CONFIGS = ("cheetah-vel", "point-robot", "sparse-point-robot")
 PHYSICS_CONFIGS = ("cheetah-vel", "ant-dir", "humanoid-dir", "walker-rand-params")
 ENV_CONFIGS = (*PHYSICS_CONFIGS, "cheetah-dir", "ant-goal", "hopper-rand-params")
+GPU_CONFIGS = ("cheetah-vel", "sparse-point-robot", "humanoid-dir", SMALL)
 LANES = (30,)
 SECONDS_PER_CASE = 8.0
 PRINTED_WIDTH = 150  # where there is no terminal
-SECTIONS = ("update", "collect", "evaluate", "envs", "iteration", "memory", "scaling", "sweep", "gpu", "graph")
-USUAL_SECTIONS = SECTIONS[:-4]  # how cost scales, what a study costs and what a GPU adds, is measured when asked for
-GPU_CONFIGS = ("cheetah-vel", "sparse-point-robot", "humanoid-dir")
-Cases = Iterator[tuple[str, "Case"]]
 
 
 @click.command(cls=Command, help=__doc__)
@@ -105,31 +106,28 @@ def _machine(device: torch.device) -> str:
 def _measure(
     section: str, config_path: Path | None, device: torch.device, seconds: float, lane_counts: tuple[int, ...]
 ) -> Cases:
-    from benchmarks import env_overhead, gpu, iteration, memory, sampling, scaling, sweep, update
+    from benchmarks import gpu, iteration, memory, physics, sweep, update
 
-    small = {} if config_path else {"small, 8 x 64, net 64": _small_config()}
-    if section == "update":
-        return update.measure(_configs(UPDATE_CONFIGS, config_path) | small, device, seconds)
-    if section in ("gpu", "graph"):
-        measure = gpu.measure if section == "gpu" else gpu.compare
-        return measure(_configs(GPU_CONFIGS, config_path) | small, device, seconds)
+    configs = partial(_configs, config_path)
     if section in ("collect", "evaluate"):
-        return sampling.measure(_configs(PHYSICS_CONFIGS, config_path), section, lane_counts, device, seconds)
-    if section == "envs":
-        return env_overhead.measure(_configs(ENV_CONFIGS, config_path))
-    if section == "iteration":
-        return iteration.measure(_configs(("cheetah-vel",), config_path), device)
-    if section == "sweep":
-        return sweep.measure(next(iter(_configs(("quickstart",), config_path).values())))
-    if section == "scaling":
-        return scaling.measure(next(iter(_configs(("cheetah-vel",), config_path).values())), device, seconds / 2)
-    return memory.measure(_configs((*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), config_path), device)
+        return physics.measure_sampling(configs(*PHYSICS_CONFIGS), section, lane_counts, device, seconds)
+    measures: dict[str, Callable[[], Cases]] = {
+        "update": lambda: update.measure(configs(*UPDATE_CONFIGS, SMALL), device, seconds),
+        "envs": lambda: physics.measure_steps(configs(*ENV_CONFIGS)),
+        "iteration": lambda: iteration.measure(configs("cheetah-vel"), device),
+        "memory": lambda: memory.measure(configs(*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), device),
+        "scaling": lambda: iteration.measure_scaling(configs("cheetah-vel"), device, seconds / 2),
+        "sweep": lambda: sweep.measure(configs("quickstart")),
+        "gpu": lambda: gpu.measure(configs(*GPU_CONFIGS), device, seconds),
+        "graph": lambda: gpu.compare(configs(*GPU_CONFIGS), device, seconds),
+    }
+    return measures[section]()
 
 
-def _configs(names: tuple[str, ...], path: Path | None) -> dict[str, Config]:
+def _configs(path: Path | None, *names: str) -> dict[str, Config]:
     if path is not None:
         return {path.stem: load_config(path)}
-    return {name: load_config(CONFIGS / f"{name}.json") for name in names}
+    return {name: _small_config() if name == SMALL else load_config(ROOT / f"configs/{name}.json") for name in names}
 
 
 def _small_config() -> Config:
@@ -141,9 +139,8 @@ def _small_config() -> Config:
 
 def _shown(console: Console, section: str, cases: Cases) -> Cases:
     """The cases as they come; their table is printed at the end, whatever the end is."""
-    table = Table(title=section, title_justify="left")
-    for heading in ("case", "value", "limit", "ratio", "", "note"):
-        table.add_column(heading, justify="right" if heading in ("value", "limit", "ratio") else "left")
+    numbers = (Column(heading, justify="right") for heading in ("value", "limit", "ratio"))
+    table = Table("case", *numbers, "", "note", title=section, title_justify="left")
     try:
         for name, case in cases:
             table.add_row(name, *case.cells())

@@ -55,7 +55,7 @@ def test_wrong_input_is_one_line(arguments, part):
 
 
 def test_a_tape_simulates_the_same_episodes_again():
-    from scripts.benchmarks.tape import Tape
+    from scripts.benchmarks.physics import taped
 
     env = make_env("walker-rand-params", 4, n_tasks=4, max_path_length=6, autoreset_mode=AutoresetMode.DISABLED)
     rng = np.random.default_rng(0)
@@ -71,13 +71,13 @@ def test_a_tape_simulates_the_same_episodes_again():
             if over.any():
                 env.reset(options={"reset_mask": over})
 
-    tape = Tape(env, phase)
+    play = taped(env, phase)
     qpos, params = env.physics.qpos.copy(), env.physics.param("body_mass").copy()
     env.set_tasks([0, 0, 0, 0])
     env.reset(seed=1)
     env.step(np.zeros((4, env.action_dim)))
     assert not np.array_equal(env.physics.qpos, qpos)
-    tape.play()
+    play()
     np.testing.assert_array_equal(env.physics.qpos, qpos)
     np.testing.assert_array_equal(env.physics.param("body_mass"), params)
 
@@ -90,7 +90,7 @@ def test_a_study_is_measured_beside_its_launchers(monkeypatch):
     monkeypatch.setattr(sweep, "TINY_RUNS", 3)
     monkeypatch.setattr(sweep, "EARLY", 1)
     config = changed_config(debug_version(load_config(ROOT / "configs/quickstart.json")), sweep.TINY)
-    (_, pair), (_, tiny) = sweep.measure(config)
+    (_, pair), (_, tiny) = sweep.measure({"quickstart": config})
     assert pair.value > pair.limit > 1.0  # a study starts Ray first
     assert 0 < tiny.value < pair.value
     after_one, after_all = map(int, re.findall(r"(\d+) (?:MiB )?after", tiny.note))

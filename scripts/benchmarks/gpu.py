@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 
-from envs import make_env
 from rlkit.config.settings import Config
 from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import RunError
-from rlkit.util.records import Dims
 
-from .products import all_at_once, gigaflop, update_products
-from .timing import Case, forget_peak, interleave, peak
-from .update import build_phase, do_nothing, run_steps, steps_at_once
+from .products import gigaflop, update_products
+from .timing import Case, Cases, forget_peak, interleave, peak
+from .update import MODES, build_phase, dims_of, do_nothing, run_steps, steps_at_once
 
-MODES = ("eager", "graph", "compile")  # what may be missing on a machine comes last
 MATMUL = {"float32": "highest", "tf32": "high", "bf16": "highest"}  # torch's name for the products of each precision
 COMPARED_STEPS = 50
 MOST_APART = 1e-5  # weights with and without a graph, after COMPARED_STEPS
 MOST_TIME = 0.95  # of a graph, of that without; as long says that it was not captured
 
 
-def measure(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
-    """Time the step in each mode, config and precision beside its bare products; yields cases as they are done."""
+def measure(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Cases:
+    """Time the step in each mode, config and precision beside its bare products."""
     for mode in MODES:
         for name, config in configs.items():
             for precision in MATMUL:
@@ -37,19 +34,19 @@ def _step(config: Config, device: torch.device, seconds: float, precision: str, 
     if mode == "compile":
         torch.compiler.reset()  # what other sizes left behind makes sizes variable, and slow
     forget_peak(device)
-    dims, steps = _dims(config), steps_at_once(device)
-    phase = build_phase(config, dims, device, precision, mode)
+    dims, steps = dims_of(config), steps_at_once(device)
+    phase = build_phase(config, device, precision, mode)
     run_steps(phase)
     memory = peak(device)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    products = all_at_once(update_products(config, *dims, device, dtype), device)
-    timings = interleave({"step": partial(run_steps, phase), "products": products}, seconds=seconds, device=device)
+    calls = {"step": partial(run_steps, phase), "products": update_products(config, dims, device, dtype)}
+    timings = interleave(calls, seconds=seconds, device=device)
     value, limit = timings.median("step") / steps, timings.median("products")
-    note = f"{1 / value:,.1f} steps/s, {gigaflop(config, *dims) / value:,.0f} GFLOP/s{memory}"
+    note = f"{1 / value:,.1f} steps/s, {gigaflop(config, dims) / value:,.0f} GFLOP/s{memory}"
     return Case(1e3 * value, 1e3 * limit, "ms", note)
 
 
-def compare(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Iterator[tuple[str, Case]]:
+def compare(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Cases:
     """A step with and without a graph: how far the weights come apart, and the time of both.
 
     Raises:
@@ -58,7 +55,7 @@ def compare(configs: Mapping[str, Config], device: torch.device, seconds: float)
     torch.set_float32_matmul_precision("highest")
     wrong = []
     for name, config in configs.items():
-        phases = {mode: build_phase(config, _dims(config), device, mode=mode) for mode in ("eager", "graph")}
+        phases = {mode: build_phase(config, device, mode=mode) for mode in ("eager", "graph")}
         without, within = (_weights_after(phase) for phase in phases.values())
         apart = Case((without - within).abs().max().item(), MOST_APART, "", "largest difference of a weight")
         yield f"{name}, {COMPARED_STEPS} steps as a graph and without", apart
@@ -81,8 +78,3 @@ def _weights_after(phase: TrainingPhase) -> torch.Tensor:
     phase.run(COMPARED_STEPS, do_nothing)
     networks = phase.trainer.networks().values()
     return torch.cat([weight.detach().flatten() for network in networks for weight in network.parameters()])
-
-
-def _dims(config: Config) -> Dims:
-    env = make_env(config.env_name, 1, **config.env_params.model_dump())
-    return Dims(env.observation_dim, env.action_dim)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from envs.cpus import usable_cpus
@@ -19,7 +19,7 @@ from rlkit.sweep.session import TABLE_FILE
 from rlkit.sweep.table import read_table
 from rlkit.util.errors import UserError
 
-from .timing import MIB, Case
+from .timing import MIB, Case, Cases
 
 TINY = {"net_size": 32, "algo_params.num_iterations": 1, "util_params.debug": False}  # of a debug run
 TINY_RUNS, EARLY = 200, 50  # how many, and at which the driver's memory is read first
@@ -27,17 +27,17 @@ WATCH_SECONDS = 1.0
 NAME = "study"
 
 
-def measure(config: Config) -> Iterator[tuple[str, Case]]:
+def measure(configs: Mapping[str, Config]) -> Cases:
     """One run per CPU, by launchers side by side and as a study, in turns; then a study of many tiny runs."""
+    [config] = configs.values()
     jobs = usable_cpus()
     length = f"{config.algo_params.num_iterations} iterations each"
     by_launchers, by_study = 0.0, 0.0
-    for study_comes_first in (False, True):
-        for is_study in (study_comes_first, not study_comes_first):
-            if is_study:
-                by_study += _study(config, jobs)[0] / 2
-            else:
-                by_launchers += _launchers(config, jobs) / 2
+    for is_study in (False, True, True, False):
+        if is_study:
+            by_study += _study(config, jobs)[0] / 2
+        else:
+            by_launchers += _launchers(config, jobs) / 2
     yield f"{jobs} runs at a time", Case(by_study, by_launchers, "s", f"{length}; limit: launchers side by side")
     tiny = changed_config(debug_version(config), TINY)
     seconds, early, late = _study(tiny, TINY_RUNS)

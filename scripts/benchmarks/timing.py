@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -37,6 +37,10 @@ class Case(NamedTuple):
     def over_limit(self) -> float:
         """Value over limit; 1.0 is the limit."""
         return self.value / self.limit if self.ratio is None else self.ratio
+
+
+Cases = Iterator[tuple[str, Case]]
+"""Lines by name, each as it is measured."""
 
 
 class Timings(NamedTuple):
@@ -71,6 +75,12 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, dev
         for name, call in calls.items():
             taken[name].append(_timed(call, repeats[name], device))
     return Timings(taken)
+
+
+def run_all(calls: Iterable[Callable[[], object]]) -> None:
+    """One after the other."""
+    for call in calls:
+        call()
 
 
 def forget_peak(device: torch.device) -> None:

@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 import torch
 
-from envs import make_env
+from rlkit.config.files import changed_config
 from rlkit.config.settings import Config
-from rlkit.data_management.context import ContextSampler
-from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-from rlkit.launchers.build import build_pearl
+from rlkit.launchers.build import build, make_envs
 from rlkit.torch.pytorch_util import use_fast_float32_products
 from rlkit.torch.sac.plain import PlainUpdate
 from rlkit.torch.sac.training_phase import TrainingPhase
 from rlkit.util.errors import UserError
 from rlkit.util.records import Dims, Paths
 
-from .products import all_at_once, gigaflop, update_products
-from .timing import Case, Timings, interleave
+from .products import gigaflop, update_products
+from .timing import Case, Cases, Timings, interleave
 
+MODES = {"eager": "off", "graph": "auto", "compile": "on"}  # util_params.compile; what a machine may lack comes last
 STEPS_ON_GPU = 100  # timed together there: they are launched without waiting for one another
 STEPS_STORED = 1000  # transitions per task that the batches are drawn from
 
 
-def measure(
-    configs: Mapping[str, Config], device: torch.device, seconds: float, *, beside: bool = True
-) -> Iterator[tuple[str, Case]]:
-    """Time the step of each config, sampling of its batches included; yields cases as they are done.
+def measure(configs: Mapping[str, Config], device: torch.device, seconds: float, *, beside: bool = True) -> Cases:
+    """Time the step of each config, sampling of its batches included.
 
     The limit is the fastest way that the library has on this machine for the products, at float32 accuracy. `beside`
     measures a plain step and one in bfloat16 too.
     """
-    paths = {"default": "highest"}
+    limits = {"products, default": "highest"}
     if device.type == "cpu" and use_fast_float32_products():
-        paths["ours"] = "medium"
-    ours = paths.get("ours", "highest")
+        limits["products, ours"] = "medium"
+    ours = limits.get("products, ours", "highest")
     for name, config in configs.items():
-        env = make_env(config.env_name, 1, **config.env_params.model_dump())
-        dims = Dims(env.observation_dim, env.action_dim)
-        phase = build_phase(config, dims, device)
+        dims, phase = dims_of(config), build_phase(config, device)
         calls = {"step": partial(_with_precision, ours, partial(run_steps, phase))}
         if beside:
             if config.algo_params.critic != "v" or config.algo_params.encoder != "mlp":
                 raise UserError(f'update: {name}: the products beside it are of critic "v" and encoder "mlp" only')
             plain = partial(_plain_step, PlainUpdate(phase.trainer), phase)
             calls["plain"] = partial(_with_precision, "highest", plain)
-            calls["bf16"] = partial(run_steps, build_phase(config, dims, device, precision="bf16"))
-        products = all_at_once(update_products(config, *dims, device, torch.float32), device)
-        for path, precision in paths.items():
-            calls[f"products, {path}"] = partial(_with_precision, precision, products)
+            calls["bf16"] = partial(run_steps, build_phase(config, device, precision="bf16"))
+        products = update_products(config, dims, device)
+        calls |= {path: partial(_with_precision, precision, products) for path, precision in limits.items()}
         timings = interleave(calls, seconds=seconds, device=device)
-        limit = min((key for key in calls if key.startswith("products")), key=timings.median)
-        speed = gigaflop(config, *dims) / timings.median(limit)
+        limit = min(limits, key=timings.median)
+        speed = gigaflop(config, dims) / timings.median(limit)
         yield name, _case(timings, "step", limit, f"limit: {limit}, {speed:,.0f} GFLOP/s", device)
         if beside:
             yield f"{name}, plain", _case(timings, "plain", limit, "as first written, library defaults", device)
@@ -93,41 +87,26 @@ def _case(timings: Timings, name: str, limit: str, note: str, device: torch.devi
     return Case(value, bound, "ms", note, timings.ratio(name, limit) / steps)
 
 
+def dims_of(config: Config) -> Dims:
+    env = make_envs(config, num_envs=1)
+    return Dims(env.observation_dim, env.action_dim)
+
+
 def build_phase(
-    config: Config, dims: Dims, device: torch.device, precision: str = "float32", mode: str = "graph"
+    config: Config, device: torch.device, precision: str = "float32", mode: str = "graph"
 ) -> TrainingPhase:
-    """A training phase as the launcher builds it, on random data; `mode` is "eager", "graph" or "compile"."""
-    trainer = build_pearl(config, dims, device, torch.Generator().manual_seed(0))
-    if mode == "compile":
-        trainer.compile()
-    algo, tasks = config.algo_params, np.arange(config.n_train_tasks)
-    replay, recent = (
-        MultiTaskReplayBuffer(
-            config.env_params.n_tasks,
-            *dims,
-            capacity=algo.replay_buffer_size,
-            page_size=algo.max_path_length,
-            has_sparse_reward=algo.sparse_rewards,
-            device=device,
-        )
-        for _ in range(2)
-    )
-    for buffer in (replay, recent):
-        buffer.add(random_paths(tasks, *dims))
-    generator = torch.Generator(device).manual_seed(0)
-    return TrainingPhase(
-        trainer,
-        replay,
-        ContextSampler(recent, algo),
-        tasks,
-        algo,
-        generator,
-        precision=precision,
-        use_graph=mode != "eager",
-    )
+    """A training phase as the launcher builds it, on random data; `mode` is one of MODES."""
+    settings = {"seed": 0, "util_params.precision": precision, "util_params.compile": MODES[mode]}
+    parts = build(changed_config(config, settings), device=device)
+    parts.close()
+    paths = random_paths(np.arange(config.n_train_tasks), dims_of(config))
+    for buffer in (parts.experience.replay, parts.experience.recent):
+        buffer.add(paths)
+    parts.training.start(0)
+    return parts.training
 
 
-def random_paths(tasks: np.ndarray, obs_dim: int, action_dim: int) -> Paths:
+def random_paths(tasks: np.ndarray, dims: Dims) -> Paths:
     """An episode of STEPS_STORED random transitions for each task."""
     rng = np.random.default_rng(0)
 
@@ -137,10 +116,10 @@ def random_paths(tasks: np.ndarray, obs_dim: int, action_dim: int) -> Paths:
     return Paths(
         task=tasks,
         length=np.full(len(tasks), STEPS_STORED),
-        obs=normal(obs_dim),
-        action=np.tanh(normal(action_dim)),
+        obs=normal(dims.obs),
+        action=np.tanh(normal(dims.action)),
         reward=normal(),
-        next_obs=normal(obs_dim),
+        next_obs=normal(dims.obs),
         terminal=np.zeros((len(tasks), STEPS_STORED), dtype=np.float32),
         sparse_reward=normal(),
     )
