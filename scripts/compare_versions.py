@@ -6,7 +6,6 @@ compared bit for bit. NEW also goes on with runs that OLD began. What one versio
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
 import sys
@@ -19,10 +18,13 @@ import click
 import numpy as np
 import torch
 
+from rlkit.launchers.runs import LAUNCHER, ROOT
+from rlkit.runs.folder import EVALUATION_FILE, PROGRESS_FILE
+from rlkit.torch.sac.weights import WEIGHTS_SUFFIX
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import RunError, UserError
+from torture import rows, set_options
 
-ROOT = Path(__file__).parent.parent
 CASES: dict[str, tuple[str, dict[str, object]]] = {
     "quickstart": ("quickstart", {}),
     "cheetah-vel": ("cheetah-vel", {}),
@@ -106,49 +108,42 @@ def _start(source: Path, case: str, folder: Path, name: str, iterations: int) ->
     config, algo = CASES[case]
     settings = SIZES | {f"algo_params.{key}": value for key, value in algo.items()}
     settings |= {"algo_params.num_iterations": iterations, "util_params.base_log_dir": str(folder)}
-    words = [word for key, value in settings.items() for word in ("--set", f"{key}={_json(value)}")]
-    _launch(source, f"configs/{config}.json", "--cpu", "--seed", "7", "--name", name, *words)
+    _launch(source, f"configs/{config}.json", "--cpu", "--seed", "7", "--name", name, *set_options(settings))
     return next(folder.glob(f"*/{name}"))
-
-
-def _json(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _launch(source: Path, *words: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "launch_experiment.py", *words]
+    command = [sys.executable, LAUNCHER.name, *words]
     done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(f"{source}: {' '.join(words)}: {done.stderr}")
 
 
 def _differences(old: Path, new: Path) -> Iterator[str]:
-    old_files, new_files = ({path.name for path in run.glob("*.pth")} for run in (old, new))
-    for name in sorted(old_files ^ new_files):
-        yield f"only one side has {name}"
-    before, after = (_columns(run / "progress.csv") for run in (old, new))
-    yield from _unequal("progress.csv", before, after)
-    with np.load(old / "evaluation.npz") as one, np.load(new / "evaluation.npz") as two:
-        yield from _unequal("evaluation.npz", dict(one), dict(two))
-    for name in sorted(old_files & new_files):
-        yield from _unequal(name, *(torch.load(run / name, weights_only=True) for run in (old, new)))
+    """The files and entries that both have with other values; entries of one side are told, and are no fault."""
+    before, after = _contents(old), _contents(new)
+    for file in sorted(before.keys() ^ after.keys()):
+        yield f"only one side has {file}"
+    for file in (name for name in before if name in after):
+        values, others = before[file], after[file]
+        for name in sorted(values.keys() ^ others.keys()):
+            click.echo(f"  {file}: only {'OLD' if name in values else 'NEW'} has {name}")
+        for name in values.keys() & others.keys():
+            one, two = np.asarray(values[name]), np.asarray(others[name])
+            if one.dtype != two.dtype or one.shape != two.shape or one.tobytes() != two.tobytes():
+                yield f"{file}: {name}"
 
 
-def _columns(path: Path) -> dict[str, list[str]]:
-    with path.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [row[name] for row in rows] for name in rows[0] if "(s)" not in name}
-
-
-def _unequal(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """The entries that both have with other values; entries of one side are told, and are no fault."""
-    for name in sorted(old.keys() ^ new.keys()):
-        click.echo(f"  {place}: only {'OLD' if name in old else 'NEW'} has {name}")
-    for name in old.keys() & new.keys():
-        one, two = np.asarray(old[name]), np.asarray(new[name])
-        if one.dtype != two.dtype or one.shape != two.shape or one.tobytes() != two.tobytes():
-            yield f"{place}: {name}"
+def _contents(run: Path) -> dict[str, Mapping[str, Any]]:
+    """What a run came to: by file, arrays by name, or columns without the times."""
+    table = rows(run)
+    with np.load(run / EVALUATION_FILE) as evaluation:
+        return {
+            PROGRESS_FILE: {name: [row[name] for row in table] for name in table[0]},
+            EVALUATION_FILE: dict(evaluation),
+            **{path.name: torch.load(path, weights_only=True) for path in sorted(run.glob(f"*{WEIGHTS_SUFFIX}"))},
+        }
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
-from rlkit.runs.folder import VARIANT_FILE, RunFolder
-from rlkit.torch.sac.weights import WEIGHTS_SUFFIX, read_weights
+from rlkit.runs.folder import RunFolder
+from rlkit.torch.sac.weights import WEIGHTS_SUFFIX
 from rlkit.util.command import Command, run_command
 from rlkit.util.errors import UserError
-from torture import command, rows, run
+from torture import Rows, command, go_on, progress, rows
 
 DISK_BYTES = 320 << 20
 LONGEST_PAUSE_S = 0.2  # between two copies
@@ -58,7 +58,7 @@ def main(env: str, cuts: int, seed: int, mkfs: str) -> int:
         equal = 0
         for copy in sorted(rng.sample(copies, min(cuts, len(copies)))):
             with mounted(copy, base / "copy") as place:
-                left, outcome = go_on(env, place, expected)
+                left, outcome = outcome_of(command(env, place, NAME), place / env / NAME, expected)
             equal += outcome == "equal"
             click.echo(f"{env}, {copy.stem}: {left}: {outcome}")
     click.echo(f"{equal} of {cuts} equal to the run whose power nobody cut")
@@ -101,15 +101,13 @@ def mounted(disk: Path, place: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def go_on(env: str, place: Path, expected: list[dict[str, str]]) -> tuple[str, str]:
-    """Resume what a cut left, or begin where it left nothing; returns how far that was, and how it ends."""
-    folder, words = place / env / NAME, command(env, place, NAME)
-    left = f"{len(rows(folder))} rows, {len(list(folder.glob('checkpoints/*.json')))} checkpoints"
+def outcome_of(words: list[str], folder: Path, expected: Rows) -> tuple[str, str]:
+    """How far a run was that a cut left in `folder`, and how it ends when it is taken on."""
+    left = progress(folder)
     try:
         for weights in folder.glob(f"*{WEIGHTS_SUFFIX}"):
-            read_weights(folder, weights.stem)
-        if not RunFolder(folder).is_finished:
-            run([*words[:2], "--resume", str(folder)] if (folder / VARIANT_FILE).exists() else words)
+            RunFolder(folder).weights(weights.stem)
+        go_on(words, folder)
     except (UserError, subprocess.CalledProcessError) as error:
         return left, f"REFUSED, {error}"
     return left, "equal" if rows(folder) == expected else "DIFFERENT"

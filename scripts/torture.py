@@ -9,17 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from rlkit.runs.folder import STATUS_FILE, RunFolder
+from rlkit.launchers.runs import LAUNCHER, ROOT
+from rlkit.runs.folder import PROGRESS_FILE, STATUS_FILE, VARIANT_FILE, RunFolder
 from rlkit.util.command import Command, UserPath, run_command
 
-ROOT = Path(__file__).parent.parent
-LAUNCHER = ROOT / "launch_experiment.py"
-SETTINGS = {
+Rows = list[dict[str, str]]
+SETTINGS: dict[str, object] = {
     "algo_params.num_iterations": 6,
     "algo_params.num_train_steps_per_itr": 20,
     "algo_params.meta_batch": 4,
@@ -55,11 +55,12 @@ def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> int
             expected = rows(base / env / "whole")
             for number in range(kills):
                 name = f"killed-{number}"
-                moment = kill_at_random(command(env, base, name), base / env / name, rng, seconds)
-                resume(base / env / name, command(env, base, name))
-                same = rows(base / env / name) == expected
+                words, killed = command(env, base, name), base / env / name
+                moment = kill_at_random(words, killed, rng, seconds)
+                go_on(words, killed)
+                same = rows(killed) == expected
                 equal += same
-                click.echo(f"{env} {name}: killed {moment}: {'equal' if same else 'DIFFERENT'}")
+                click.echo(f"{env} {name}: killed after {moment}: {'equal' if same else 'DIFFERENT'}")
     click.echo(f"{equal} of {kills * len(envs)} equal to the run that nobody killed")
     return 0 if equal == kills * len(envs) else 1
 
@@ -67,9 +68,11 @@ def main(envs: Sequence[str], kills: int, seed: int, folder: Path | None) -> int
 def command(env: str, base: Path, name: str) -> list[str]:
     """The short run, with a folder of its own."""
     words = [sys.executable, str(LAUNCHER), str(ROOT / f"configs/{env}.json"), "--cpu", "--seed", "3", "--name", name]
-    for key, value in {**SETTINGS, "util_params.base_log_dir": str(base)}.items():
-        words += ["--set", f"{key}={json.dumps(value)}"]
-    return words
+    return words + set_options({**SETTINGS, "util_params.base_log_dir": str(base)})
+
+
+def set_options(settings: Mapping[str, object]) -> list[str]:
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 
 def run(words: list[str]) -> float:
@@ -87,21 +90,25 @@ def kill_at_random(words: list[str], folder: Path, rng: random.Random, seconds: 
     time.sleep(rng.uniform(0, 0.6 * seconds))
     process.kill()
     process.wait()
-    return f"after {len(rows(folder))} rows, {len(list(folder.glob('checkpoints/*.json')))} checkpoints"
+    return progress(folder)
 
 
-def resume(folder: Path, words: list[str]) -> None:
-    """Go on to the end; a run that had ended before it was killed is complete."""
+def progress(folder: Path) -> str:
+    return f"{len(rows(folder))} rows, {len(list(folder.glob('checkpoints/*.json')))} checkpoints"
+
+
+def go_on(words: list[str], folder: Path) -> None:
+    """Take a run to its end, from its start where it left nothing; one that had ended is complete."""
     if not RunFolder(folder).is_finished:
-        run([*words[:2], "--resume", str(folder)])
+        run([*words[:2], "--resume", str(folder)] if (folder / VARIANT_FILE).exists() else words)
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    """The rows of progress.csv without their times."""
-    path = folder / "progress.csv"
+def rows(folder: Path) -> Rows:
+    """The rows of progress.csv without their times; none where there is no such file."""
+    path = folder / PROGRESS_FILE
     if not path.exists():
         return []
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         return [{name: value for name, value in row.items() if "(s)" not in name} for row in csv.DictReader(file)]
 
 

@@ -17,14 +17,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
 from rlkit.config.files import changed_config, load_config
+from rlkit.launchers.runs import LAUNCHER, ROOT
 from rlkit.runs.folder import RunFolder
 from rlkit.util.command import Command, UserPath, run_command
-from torture import LAUNCHER, ROOT, SETTINGS, rows, run
+from torture import SETTINGS, Rows, rows, run
 
 KEY, VALUES = "algo_params.kl_lambda", (0.1, 0.3)
 ENV = "point-robot"
@@ -59,12 +59,8 @@ def main(kills: int, iterations: int, seeds: int, folder: Path | None) -> int:
 
 def write_study(base: Path, iterations: int, seeds: int) -> Path:
     """A study of short runs, and its config, below `base`."""
-    settings: dict[str, Any] = {
-        **SETTINGS,
-        "algo_params.num_iterations": iterations,
-        "util_params.base_log_dir": str(base / "output"),
-    }
-    config = changed_config(load_config(ROOT / f"configs/{ENV}.json"), settings)
+    own = {"algo_params.num_iterations": iterations, "util_params.base_log_dir": str(base / "output")}
+    config = changed_config(load_config(ROOT / f"configs/{ENV}.json"), SETTINGS | own)
     base.mkdir(parents=True, exist_ok=True)
     (base / "base.json").write_text(json.dumps(config.model_dump()))
     study = base / "study.json"
@@ -72,7 +68,7 @@ def write_study(base: Path, iterations: int, seeds: int) -> Path:
     return study
 
 
-def undisturbed(base: Path, name: str) -> list[dict[str, str]]:
+def undisturbed(base: Path, name: str) -> Rows:
     """The rows of a run of the study that the launcher makes by itself."""
     number, _, seed = name.partition("-s")
     words = [sys.executable, str(LAUNCHER), str(base / "base.json"), "--cpu", "--seed", seed]
@@ -93,8 +89,8 @@ def disturbed(base: Path, study: Path, name: str) -> tuple[str, int]:
         killed = ""
         while not killed and process.poll() is None:
             time.sleep(0.05)
-            for raylet in raylets:
-                killed = killed or kill_if_training(raylet, base / "output" / ENV / name)
+            tries = (kill_if_training(raylet, base / "output" / ENV / name) for raylet in raylets)
+            killed = next(filter(None, tries), "")
         return killed, process.wait()
     finally:
         cluster.shutdown()
