@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from xml.etree import ElementTree
 import click
 
 from rlkit.config.files import load_config
+from rlkit.launchers.runs import ROOT
 from rlkit.runs.folder import DEBUG_NAME, DOCKER_LOG_DIR, VERSIONS_FILE, RunFolder
 from rlkit.sweep.session import TABLE_FILE
 from rlkit.sweep.table import read_table
@@ -29,7 +31,6 @@ from rlkit.util.errors import RunError, UserError
 from rlkit.util.files import read_json, write_json
 from rlkit.util.machine import cpu_model, git_state
 
-ROOT = Path(__file__).parent.parent
 CONFIG = "configs/debug.json"
 PROGRAMS = ("mmdebstrap", "buildah")
 PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "timeout")
@@ -77,13 +78,10 @@ class Image:
         self.pip, self.mounts = pip_in_container(pip_settings(), storage / "pip.conf")
 
     def buildah(self, *words: str, log: str) -> str:
-        """Run buildah, everything that it prints into a log; returns its last line."""
-        command = ["buildah", *self.place, *words]
-        self.call(command, log)
-        return (self.out / f"{log}.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        return self.call(["buildah", *self.place, *words], log)
 
-    def call(self, command: Sequence[str], log: str) -> None:
-        """Run a command, everything that it prints into a log.
+    def call(self, command: Sequence[str], log: str) -> str:
+        """Run a command, everything that it prints into a log; returns the last line.
 
         Raises:
             RunError: it failed.
@@ -96,6 +94,7 @@ class Image:
             )
         if ended.returncode:
             raise RunError(f"{log}: {command[0]} ended with exit code {ended.returncode}; see {path}")
+        return path.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
 
     def make_base(self, suite: str, base: Path | None) -> None:
         """Make the image `base` of Debian's own packages, or of the file system `base`."""
@@ -131,8 +130,7 @@ class Image:
     def megabytes(self) -> int:
         """What a container of the image takes on the disk: every file of it, uncompressed."""
         root = self.buildah("mount", "pearl", log="size")
-        self.call(["du", "-xsm", root], "size")
-        return int((self.out / "size.log").read_text().strip().rpartition("\n")[2].split()[0])
+        return int(self.call(["du", "-xsm", root], "size").split()[0])
 
 
 def check(image: Image, suite: str, base: Path | None, torch: str, tests: Sequence[str]) -> None:
@@ -141,7 +139,7 @@ def check(image: Image, suite: str, base: Path | None, torch: str, tests: Sequen
     Raises:
         RunError: one of them failed.
     """
-    uid, gid = (int(number) for number in image.user.split(":"))
+    uid, gid = map(int, image.user.split(":"))
     image.results.mkdir()
     os.chown(image.results, uid, gid)
     commit = str(git_state(ROOT)["git_commit"] or "unknown")
@@ -156,16 +154,16 @@ def check(image: Image, suite: str, base: Path | None, torch: str, tests: Sequen
 
     train = ("python", "launch_experiment.py", CONFIG, "--seed", "1", "--set", "util_params.docker=true")
     fast = ("-m", "not slow and not browser", "-n", "auto", "--dist", "loadfile", "-p", "no:cacheprovider")
-    report = image.results / "tests.xml"
+    runs, report = image.results / load_config(ROOT / CONFIG).env_name, image.results / "tests.xml"
     stage("base", lambda: image.make_base(suite, base))
     stage("build", lambda: image.build(torch, commit))
     figures["image MB"] = image.megabytes
     click.echo(f"image: {figures['image MB']} MB")
     stage("train", lambda: image.run(*train, log="train"))
-    require_run(image.results / load_config(ROOT / CONFIG).env_name / DEBUG_NAME, uid, commit)
+    require_run(runs / DEBUG_NAME, uid, commit)
     write_json(image.results / "study.json", STUDY)
     stage("sweep", lambda: image.run("python", "scripts/sweep.py", f"{DOCKER_LOG_DIR}/study.json", log="sweep"))
-    require_study(image.results / load_config(ROOT / CONFIG).env_name / "study")
+    require_study(runs / "study")
     stage("dev", image.install_what_tests_need)
     junit = f"--junitxml={DOCKER_LOG_DIR}/{report.name}"
     stage("tests", lambda: image.run("python", "-m", "pytest", *fast, junit, *tests, log="tests"))
@@ -223,12 +221,10 @@ def pip_in_container(settings: Mapping[str, str], file: Path) -> tuple[Path, dic
     Returns:
         The file, and what of this machine it needs mounted: folder or file -> place and mode.
     """
-    lines = [
-        "[global]",
-        *(f"{name} = {' '.join(settings[name].split())}" for name in PIP_SETTINGS if name in settings),
-    ]
+    told = {name: settings[name].split() for name in PIP_SETTINGS if name in settings}
+    lines = ["[global]", *(f"{name} = {' '.join(words)}" for name, words in told.items())]
     mounts = {}
-    for word in " ".join(settings.get(name, "") for name in PIP_SETTINGS).split():
+    for word in chain.from_iterable(told.values()):
         path = Path(word.removeprefix("file://"))
         if path.is_absolute() and path.exists():
             place = path.parent if path.name == "simple" else path  # an index's links lead beside it

@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+from rlkit.launchers.runs import ROOT
 from rlkit.reproduction.collect import note_session
 from rlkit.reproduction.plan import Plan, Reproduction
 from rlkit.reproduction.results import SECONDS, read_columns
@@ -26,8 +28,7 @@ from rlkit.util.errors import EXIT_FAILED, UserError
 from rlkit.util.files import read_json, replacing, write_json
 from rlkit.viz.labels import X_DEFAULT, Y_DEFAULT
 
-ROOT = Path(__file__).parent.parent
-PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "results"
+PAGE = ROOT / "docs" / "performance.md"
 TESTS = ("tests/torch", "tests/data_management", "tests/test_launcher.py", "tests/test_resume.py")  # marked gpu: some
 FIGURES = {"graph": 1.0, "gpu": 6.0, "iteration": 1.0, "memory": 1.0}  # sections of the benchmark, minutes at most
 EXPERIMENT = "cheetah-vel"
@@ -46,7 +47,7 @@ class Part(NamedTuple):
 
 
 def reproduction_of(out: Path) -> Reproduction:
-    return Reproduction(out / "runs", RESULTS, ROOT / "docs" / "results.md")
+    return Reproduction(out / "runs", ROOT / "results", ROOT / "docs" / "results.md")
 
 
 def plan_of(reproduction: Reproduction) -> Plan:
@@ -55,16 +56,15 @@ def plan_of(reproduction: Reproduction) -> Plan:
     return reproduction.plan(experiment, experiment.arms[0], 0)
 
 
-def parts(out: Path, device: str) -> list[Part]:
+def parts(out: Path) -> list[Part]:
     """What is done, in order: what others rely on first."""
-
-    def benchmark(section: str, minutes: float) -> Part:
-        words = ("--device", device, "--seconds", "2", "--json", str(out / f"{section}.json"))
-        return Part(section, minutes, ("scripts/benchmark.py", section, *words))
-
     tests = ("-m", "pytest", "-vv", "-p", "no:cacheprovider", "-m", "gpu", *TESTS)
+    figures = ("--device", "cuda", "--seconds", "2", "--json")
+    benchmarks = [
+        Part(section, minutes, ("scripts/benchmark.py", section, *figures, str(out / f"{section}.json")))
+        for section, minutes in FIGURES.items()
+    ]
     train = plan_of(reproduction_of(out)).run.command(["--gpu", "0"])[1:]
-    benchmarks = [benchmark(section, minutes) for section, minutes in FIGURES.items()]
     return [Part("tests", 4.0, tests), *benchmarks, Part("train", None, tuple(train))]
 
 
@@ -82,14 +82,14 @@ def main(out: Path, minutes: float, folder: Path | None) -> int:
     import torch
 
     if not torch.cuda.is_available():
-        names = ", ".join(part.name for part in parts(out, "cuda"))
+        names = ", ".join(part.name for part in parts(out))
         raise UserError(
             f"there is no GPU here; on one this takes {minutes:g} minutes for: {names} (results in {out})"
         )
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     machine = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
-    results = run_parts(parts(out, "cuda"), out, 60 * minutes, machine)
+    results = run_parts(parts(out), out, 60 * minutes, machine)
     run = plan_of(reproduction_of(out)).run
     if run.folder.exists():
         note_session(run, 0, "cuda")
@@ -121,18 +121,14 @@ def run_part(part: Part, out: Path, seconds: float) -> str:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            try:
-                stopped_well = process.wait(TO_STOP) == 0
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                stopped_well = False
-            return DONE if stopped_well and part.minutes is None else OUT_OF_TIME
-    return DONE if code == 0 else FAILED
+        with suppress(subprocess.TimeoutExpired):
+            return DONE if process.wait(seconds) == 0 else FAILED
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return DONE if process.wait(TO_STOP) == 0 and part.minutes is None else OUT_OF_TIME
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return OUT_OF_TIME
 
 
 def to_docs(folder: Path, page: Path, reproduction: Reproduction) -> None:

@@ -5,12 +5,14 @@ Runs go to output/[ENV]/NAME.ARM-sSEED. Started again, the command skips what is
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 import click
 
 from rlkit.config.files import load_config
 from rlkit.launchers.runs import ROOT, Run, share_of_cpus, thread_settings
+from rlkit.runs.folder import env_folder
 from rlkit.sweep.engine import Means, execute
 from rlkit.sweep.work import RunList
 from rlkit.util.command import Command, run_command
@@ -38,10 +40,8 @@ def main(name: str, seeds: int, jobs: int, gpu: int | None, cpu: bool, overrides
 
 
 def ablations() -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in sorted(CONFIGS.glob("*.*.json")):
-        found.setdefault(path.name.partition(".")[0], []).append(path)
-    return found
+    paths = sorted(CONFIGS.glob("*.*.json"))
+    return {name: list(arms) for name, arms in groupby(paths, lambda path: path.name.partition(".")[0])}
 
 
 def plan(name: str, seeds: int, settings: tuple[str, ...]) -> list[Run]:
@@ -52,13 +52,12 @@ def plan(name: str, seeds: int, settings: tuple[str, ...]) -> list[Run]:
     """
     if name not in ablations():
         raise UserError(f"unknown ablation '{name}'; choose one of {', '.join(ablations())}")
-    runs = []
-    for seed in range(seeds):
-        for path in ablations()[name]:
-            config = load_config(path, settings)
-            folder = Path(config.util_params.base_log_dir) / config.env_name / f"{path.stem}-s{seed}"
-            runs.append(Run(path, seed, folder, config.algo_params.num_iterations, settings))
-    return runs
+    arms = [(path, load_config(path, settings)) for path in ablations()[name]]
+    return [
+        Run(path, seed, env_folder(config) / f"{path.stem}-s{seed}", config.algo_params.num_iterations, settings)
+        for seed in range(seeds)
+        for path, config in arms
+    ]
 
 
 if __name__ == "__main__":

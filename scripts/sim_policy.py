@@ -23,13 +23,7 @@ DEFAULT_SEED = 0  # where neither the command line nor the run has one
 
 @click.command(cls=Command, help=__doc__)
 @click.argument("exp_dir", type=UserPath())
-@click.option(
-    "--config",
-    "config_path",
-    type=UserPath(),
-    metavar="FILE",
-    help="Use this in place of variant.json.",
-)
+@click.option("--config", "config_path", type=UserPath(), metavar="FILE", help="Use this in place of variant.json.")
 @click.option(
     "--set",
     "overrides",
@@ -77,7 +71,6 @@ def main(
     adaptation = run.adapt(run.make_env(), np.repeat(tasks, num_evals), seed, deterministic=deterministic)
     result = summary(adaptation, tasks, num_evals)
     Console(highlight=False).print(as_table(result, run))
-    settings = {"seed": seed, "iteration": run.iteration, "deterministic": deterministic}
     if video:
         films = film_tasks(run, tasks, seed, deterministic=deterministic, folder=exp_dir / FILM_FOLDER)
         result["films"] = [film_entry(number, film) for number, film in films.items()]
@@ -86,7 +79,7 @@ def main(
         film_side_by_side(run, task, seed, deterministic=deterministic, path=gif)
         click.echo(f"film    {gif}")
     path = output or exp_dir / RESULT_FILE
-    write_json(path, {**settings, **result})
+    write_json(path, {"seed": seed, "iteration": run.iteration, "deterministic": deterministic, **result})
     click.echo(f"results {path}")
 
 

@@ -174,7 +174,7 @@ def test_a_finished_run_becomes_a_result(tmp_path):
     (plan.run.folder / "tasks.json").write_text("{}")
     assert collect(plan, reproduction.results)
     assert read_result(plan).iterations == plan.run.num_iterations
-    words = gpu_check.parts(tmp_path, "cuda")[-1].command
+    words = gpu_check.parts(tmp_path)[-1].command
     assert words[1:3] == ("--resume", str(plan.run.folder))
 
 
@@ -196,7 +196,7 @@ sys.path.insert(0, "scripts")
 import pathlib, torch
 torch.cuda.is_available = lambda: True
 import gpu_check, pytest
-tests, = (part for part in gpu_check.parts(pathlib.Path("out"), "cuda") if part.name == "tests")
+tests, = (part for part in gpu_check.parts(pathlib.Path("out")) if part.name == "tests")
 sys.exit(pytest.main([*tests.command[2:], "--collect-only", "-p", "no:xdist"]))
 """
 
@@ -214,6 +214,6 @@ def test_the_tests_part_takes_every_test_that_takes_a_device():
 
 
 def test_every_part_names_a_command_that_is_there(tmp_path):
-    for each in gpu_check.parts(tmp_path, "cuda"):
+    for each in gpu_check.parts(tmp_path):
         if each.command[0] != "-m":
             assert (ROOT / each.command[0]).is_file()
