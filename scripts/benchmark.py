@@ -106,20 +106,20 @@ def _machine(device: torch.device) -> str:
 def _measure(
     section: str, config_path: Path | None, device: torch.device, seconds: float, lane_counts: tuple[int, ...]
 ) -> Cases:
-    from benchmarks import gpu, iteration, memory, physics, sweep, update
+    from benchmarks import iteration, physics, sweep, update
 
     configs = partial(_configs, config_path)
     if section in ("collect", "evaluate"):
         return physics.measure_sampling(configs(*PHYSICS_CONFIGS), section, lane_counts, device, seconds)
     measures: dict[str, Callable[[], Cases]] = {
-        "update": lambda: update.measure(configs(*UPDATE_CONFIGS, SMALL), device, seconds),
+        "update": lambda: update.measure_step(configs(*UPDATE_CONFIGS, SMALL), device, seconds),
         "envs": lambda: physics.measure_steps(configs(*ENV_CONFIGS)),
-        "iteration": lambda: iteration.measure(configs("cheetah-vel"), device),
-        "memory": lambda: memory.measure(configs(*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), device),
+        "iteration": lambda: iteration.measure_phases(configs("cheetah-vel"), device),
+        "memory": lambda: iteration.measure_memory(configs(*UPDATE_CONFIGS, "ant-goal", "humanoid-dir"), device),
         "scaling": lambda: iteration.measure_scaling(configs("cheetah-vel"), device, seconds / 2),
         "sweep": lambda: sweep.measure(configs("quickstart")),
-        "gpu": lambda: gpu.measure(configs(*GPU_CONFIGS), device, seconds),
-        "graph": lambda: gpu.compare(configs(*GPU_CONFIGS), device, seconds),
+        "gpu": lambda: update.measure_modes(configs(*GPU_CONFIGS), device, seconds),
+        "graph": lambda: update.compare_graph(configs(*GPU_CONFIGS), device, seconds),
     }
     return measures[section]()
 

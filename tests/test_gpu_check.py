@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -18,8 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import benchmark  # noqa: E402
 import gpu_check  # noqa: E402
-from benchmarks import gpu, iteration  # noqa: E402
-from benchmarks.timing import Timings  # noqa: E402
+from benchmarks import iteration, update  # noqa: E402
 from rlkit.config.files import load_config  # noqa: E402
 from rlkit.reproduction.collect import collect  # noqa: E402
 from rlkit.reproduction.plan import Reproduction  # noqa: E402
@@ -73,7 +73,7 @@ def test_what_no_time_is_left_for_is_said(tmp_path):
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     """A small one, and its file; torch's settings and the modes that take a minute come back, or stay away."""
-    monkeypatch.setattr(gpu, "MODES", ("eager", "graph"))
+    monkeypatch.setattr(update, "MODES", {"eager": "off", "graph": "auto"})
     path = tmp_path / "tiny.json"
     algo = {"meta_batch": 2, "batch_size": 8, "max_path_length": 5, "num_steps_per_eval": 15}
     sizes = {"net_size": 8, "encoder_size": 8, "n_train_tasks": 4, "n_eval_tasks": 2, "env_params": {"n_tasks": 6}}
@@ -85,8 +85,8 @@ def config(tmp_path, monkeypatch):
 
 def compare(monkeypatch, path, *, graph, eager):
     """The cases of the graph part, with such times of a step."""
-    monkeypatch.setattr(gpu, "interleave", lambda *_, **__: Timings({"graph": [graph], "eager": [eager]}))
-    return list(gpu.compare({"tiny": load_config(path)}, CPU, 0.0))
+    monkeypatch.setattr(update, "interleave", lambda *_, **__: pd.DataFrame({"graph": [graph], "eager": [eager]}))
+    return list(update.compare_graph({"tiny": load_config(path)}, CPU, 0.0))
 
 
 def test_graph_and_no_graph_are_compared_by_weights_and_time(monkeypatch, config):
@@ -102,7 +102,7 @@ def test_a_graph_that_is_no_faster_fails(monkeypatch, config):
 
 @pytest.mark.parametrize(("change", "told"), [(2e-5, "2.0e-05 apart"), (float("nan"), "nan apart")])
 def test_weights_that_come_apart_fail(monkeypatch, config, change, told):
-    build = gpu.build_phase
+    build = update.build_phase
 
     def changed(*arguments, mode):
         phase = build(*arguments, mode=mode)
@@ -111,7 +111,7 @@ def test_weights_that_come_apart_fail(monkeypatch, config, change, told):
             phase.run = lambda *steps: run(*steps) or phase.trainer.agent.policy.last_fc.bias.data.add_(change)
         return phase
 
-    monkeypatch.setattr(gpu, "build_phase", changed)
+    monkeypatch.setattr(update, "build_phase", changed)
     with pytest.raises(RunError, match=told):
         compare(monkeypatch, config, graph=1.0, eager=4.0)
 
@@ -120,7 +120,7 @@ def test_weights_that_come_apart_fail(monkeypatch, config, change, told):
 def folder(tmp_path, monkeypatch, config):
     """What the parts leave, each by its own code on the CPU, and a run that is not finished."""
     monkeypatch.setattr(iteration, "SECONDS", 0.0)
-    monkeypatch.setattr(gpu, "MOST_TIME", 1e9)  # there are no graphs on the CPU
+    monkeypatch.setattr(update, "MOST_TIME", 1e9)  # there are no graphs on the CPU
     out = tmp_path / "out"
     out.mkdir()
     for section in gpu_check.FIGURES:

@@ -1,1 +1,1 @@
-"""What `scripts/benchmark.py` measures, a module per section."""
+"""What `scripts/benchmark.py` measures: functions per section, which yield cases as they are done."""

@@ -1,4 +1,4 @@
-"""One whole iteration by phases, and how the cost of a step and of collecting grows with sizes and lanes."""
+"""What an iteration takes: time by phases, memory of what it stores, and how cost grows with sizes and lanes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import torch
 
 from rlkit.config.files import changed_config
 from rlkit.config.settings import Config
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.launchers.build import make_envs
+from rlkit.util.records import Dims
 
 from . import physics, update
 from .products import update_products
-from .timing import Case, Cases, interleave
+from .timing import MIB, Case, Cases, forget_peak, interleave, peak
 
 LANES = 30
 SECONDS = 5.0
@@ -23,9 +26,10 @@ SIZES = {
     "net_size": (75, 150, 300, 600),
 }
 LANE_COUNTS = (5, 10, 30, 60, 128)
+FLOAT_BYTES = 4
 
 
-def measure(configs: Mapping[str, Config], device: torch.device) -> Cases:
+def measure_phases(configs: Mapping[str, Config], device: torch.device) -> Cases:
     """Seconds per phase of an iteration: the time of a step, or a transition in LANES lanes, times their number.
 
     The limits are the products and the physics that it cannot do without.
@@ -39,7 +43,7 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Cases:
             "products": update_products(config, bench.dims, device),
         }
         timings = interleave(calls, seconds=2 * SECONDS, device=device)
-        step, limit = timings.median("step") / update.steps_at_once(device), timings.median("products")
+        step, limit = timings["step"].median() / update.steps_at_once(device), timings["products"].median()
         collected = algo.num_tasks_sample * (
             algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
         )
@@ -56,10 +60,34 @@ def measure(configs: Mapping[str, Config], device: torch.device) -> Cases:
         yield f"{name}, whole iteration", Case(float(total), float(limit), "s")
 
 
+def measure_memory(configs: Mapping[str, Config], device: torch.device) -> Cases:
+    """Bytes of the replay buffer per stored transition, after an initial pool and after uneven growth."""
+    for name, config in configs.items():
+        forget_peak(device)
+        env, algo = make_envs(config, num_envs=1), config.algo_params
+        dims = Dims(env.observation_dim, env.action_dim)
+        buffer = MultiTaskReplayBuffer(
+            config.env_params.n_tasks,
+            *dims,
+            capacity=algo.replay_buffer_size,
+            page_size=algo.max_path_length,
+            has_sparse_reward=env.has_sparse_reward,
+            device=device,
+        )
+        rng = np.random.default_rng(0)
+        buffer.add(update.random_paths(np.arange(config.n_train_tasks), dims))
+        for _ in range(20):
+            buffer.add(update.random_paths(rng.choice(config.n_train_tasks, algo.num_tasks_sample), dims))
+        stored = sum(buffer.size(task) for task in range(config.n_train_tasks))
+        limit = FLOAT_BYTES * (2 * dims.obs + dims.action + 3)
+        note = f"{stored:,} transitions, {buffer.num_bytes() / MIB:.1f} MiB{peak(device)}"
+        yield name, Case(buffer.num_bytes() / stored, limit, "bytes", note)
+
+
 def measure_scaling(configs: Mapping[str, Config], device: torch.device, seconds: float) -> Cases:
     """One size changed at a time, the others as the one config has them."""
     [config] = configs.values()
     for key, values in SIZES.items():
         changed = {f"{key.split('.')[-1]} {value}": changed_config(config, {key: value}) for value in values}
-        yield from update.measure(changed, device, seconds, beside=False)
+        yield from update.measure_step(changed, device, seconds, beside=False)
     yield from physics.measure_sampling({"collect": config}, "collect", LANE_COUNTS, device, seconds)

@@ -26,7 +26,7 @@ from rlkit.samplers.path_sampler import PathSampler
 from rlkit.util.errors import UserError
 from rlkit.util.records import Dims
 
-from .timing import Case, Cases, interleave, run_all
+from .timing import Case, Cases, interleave, run_all, spread
 
 STEP_LANES, STEPS, REPEATS = 32, 20, 15  # of environment steps alone: lanes, steps summed to one ratio, ratios
 
@@ -111,8 +111,8 @@ class SamplingBench:
             calls["physics"] = taped(self.env, counted)
         on_tape = float(sum(counts))
         timings = interleave(calls, seconds=seconds, device=self._device)
-        bare = timings.median("physics") / on_tape if "physics" in calls else 0.0
-        return PerEnvStep(timings.median(phase) / statistics.median(counts), bare, timings.spread(phase))
+        bare = timings["physics"].median() / on_tape if "physics" in calls else 0.0
+        return PerEnvStep(timings[phase].median() / statistics.median(counts), bare, spread(timings[phase]))
 
 
 def measure_sampling(

@@ -31,7 +31,13 @@ def update_products(
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         run_all(products)
-    return graph.replay
+    return partial(_replay, graph, products)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, products: object) -> None:
+    """`products` are kept with it, as it writes to their memory for as long as it is replayed."""
+    del products
+    graph.replay()
 
 
 def gigaflop(config: Config, dims: Dims) -> float:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 
 SECONDS_PER_TURN = 0.05
@@ -43,38 +44,28 @@ Cases = Iterator[tuple[str, Case]]
 """Lines by name, each as it is measured."""
 
 
-class Timings(NamedTuple):
-    """Seconds of each round, by name."""
-
-    rounds: Mapping[str, list[float]]
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.rounds[name])
-
-    def ratio(self, name: str, limit: str) -> float:
-        """Median over the rounds of the ratio of two that ran side by side."""
-        return statistics.median(a / b for a, b in zip(self.rounds[name], self.rounds[limit], strict=True))
-
-    def spread(self, name: str) -> str:
-        """Range of the middle half, in per cent of the median."""
-        low, _, high = statistics.quantiles(self.rounds[name], n=4)
-        return f"+-{50 * (high - low) / self.median(name):.0f} %"
+def spread(rounds: Iterable[float]) -> str:
+    """Range of the middle half, in per cent of the median."""
+    low, middle, high = statistics.quantiles(rounds, n=4)
+    return f"+-{50 * (high - low) / middle:.0f} %"
 
 
-def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, device: torch.device) -> Timings:
+def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, device: torch.device) -> pd.DataFrame:
     """Time `calls` in turns for about `seconds`, after a warm-up; at least five rounds.
 
     In its turn a short call is repeated until caches and threads are its own, as they are in a run.
+
+    Returns:
+        Seconds: a row for each round, a column for each call, by name.
     """
     repeats = dict.fromkeys(calls, 1)
     for name, call in [*calls.items()] * 2:
         repeats[name] = max(1, round(SECONDS_PER_TURN / max(_timed(call, 1, device), 1e-9)))
     turn = sum(repeats[name] * _timed(call, repeats[name], device) for name, call in calls.items())
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(max(5, int(seconds / turn))):
-        for name, call in calls.items():
-            taken[name].append(_timed(call, repeats[name], device))
-    return Timings(taken)
+    return pd.DataFrame(
+        {name: _timed(call, repeats[name], device) for name, call in calls.items()}
+        for _ in range(max(5, int(seconds / turn)))
+    )
 
 
 def run_all(calls: Iterable[Callable[[], object]]) -> None:
