@@ -75,7 +75,8 @@ class Image:
         self.results = out / "results"  # mounted
         # STORAGE_DRIVER does not count where --root is given
         self.place = ("--storage-driver", "vfs", "--root", f"{storage}/root", "--runroot", f"{storage}/run")
-        self.pip, self.mounts = pip_in_container(pip_settings(), storage / "pip.conf")
+        self.pip = storage / "pip.conf"
+        self.mounts = pip_in_container(pip_settings(), self.pip)
 
     def buildah(self, *words: str, log: str) -> str:
         return self.call(["buildah", *self.place, *words], log)
@@ -215,11 +216,11 @@ def pip_settings() -> dict[str, str]:
     return {name.rpartition(".")[2]: value for name, value in values}
 
 
-def pip_in_container(settings: Mapping[str, str], file: Path) -> tuple[Path, dict[str, str]]:
+def pip_in_container(settings: Mapping[str, str], file: Path) -> dict[str, str]:
     """Write a pip.conf that says the same within a container.
 
     Returns:
-        The file, and what of this machine it needs mounted: folder or file -> place and mode.
+        What of this machine it needs mounted: folder or file -> place and mode.
     """
     told = {name: settings[name].split() for name in PIP_SETTINGS if name in settings}
     lines = ["[global]", *(f"{name} = {' '.join(words)}" for name, words in told.items())]
@@ -233,7 +234,7 @@ def pip_in_container(settings: Mapping[str, str], file: Path) -> tuple[Path, dic
         lines.append(f"cert = {CERTIFICATE}")
         mounts[settings["cert"]] = f"{CERTIFICATE}:ro"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file, mounts
+    return mounts
 
 
 def volumes(mounts: Mapping[str, str]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import mjbatch
@@ -26,9 +27,12 @@ from rlkit.samplers.path_sampler import PathSampler
 from rlkit.util.errors import UserError
 from rlkit.util.records import Dims
 
-from .timing import Case, Cases, interleave, run_all, spread
+from .timing import Case, Cases, interleave, spread
 
 STEP_LANES, STEPS, REPEATS = 32, 20, 15  # of environment steps alone: lanes, steps summed to one ratio, ratios
+
+Write = tuple[NDArray[Any], Any, NDArray[Any]]
+"""An array, rows of it, and what the physics found there."""
 
 
 def taped(env: MujocoMetaEnv, phase: Callable[[], object]) -> Callable[[], None]:
@@ -38,32 +42,29 @@ def taped(env: MujocoMetaEnv, phase: Callable[[], object]) -> Callable[[], None]
     Bare physics has to be measured at these: a lying ant costs more than a walking one, and lanes that have ended
     cost nothing.
     """
-    calls: list[Callable[[], None]] = []
+    calls: list[tuple[list[Write], Callable[[], None]]] = []
     physics, step, reset = env.physics, env.physics.step, env.physics.reset
 
-    def step_again(ctrl: FloatArray, num_substeps: int, sims: IndexArray | None) -> None:
-        physics.ctrl[:] = ctrl
-        step(num_substeps, sims)
-
-    def reset_again(
-        params: dict[str, NDArray[np.float64]], sims: IndexArray, qpos: FloatArray, qvel: FloatArray
-    ) -> None:
-        for name, values in params.items():
-            physics.param(name)[sims] = values
-        reset(sims, qpos, qvel)
+    def do(call: Callable[..., None], *arguments: Any, found: list[Write]) -> None:
+        calls.append((found, partial(call, *deepcopy(arguments))))
+        call(*arguments)
 
     def noted_step(num_substeps: int, sims: IndexArray | None = None) -> None:
-        calls.append(partial(step_again, physics.ctrl.copy(), num_substeps, None if sims is None else sims.copy()))
-        step(num_substeps, sims)
+        do(step, num_substeps, sims, found=[(physics.ctrl, slice(None), physics.ctrl.copy())])
 
     def noted_reset(sims: IndexArray, qpos: FloatArray, qvel: FloatArray) -> None:
-        params = {name: physics.param(name)[sims] for name in env.per_task_params}
-        calls.append(partial(reset_again, params, sims.copy(), qpos.copy(), qvel.copy()))
-        reset(sims, qpos, qvel)
+        params = map(physics.param, env.per_task_params)
+        do(reset, sims, qpos, qvel, found=[(param, sims.copy(), param[sims]) for param in params])
+
+    def play() -> None:
+        for found, call in calls:
+            for array, rows, values in found:
+                array[rows] = values
+            call()
 
     with patch.multiple(physics, step=noted_step, reset=noted_reset):
         phase()
-    return partial(run_all, calls)
+    return play
 
 
 class PerEnvStep(NamedTuple):

@@ -12,8 +12,6 @@ from rlkit.config.settings import Config
 from rlkit.torch.networks import NUM_HIDDEN_LAYERS
 from rlkit.util.records import Dims
 
-from .timing import run_all
-
 Layer = tuple[int, int]  # widths of input and output
 Pass = tuple[str, int, list[Layer]]  # what it gives (see `_product`), its rows, and the layers that it goes through
 
@@ -25,13 +23,18 @@ def update_products(
     products = [
         _product(kind, rows, layer, device, dtype) for kind, rows, layers in _passes(config, dims) for layer in layers
     ]
-    run_all(products)
+    _run_all(products)
     if device.type != "cuda":
-        return partial(run_all, products)
+        return partial(_run_all, products)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        run_all(products)
+        _run_all(products)
     return partial(_replay, graph, products)
+
+
+def _run_all(products: list[Callable[[], torch.Tensor]]) -> None:
+    for product in products:
+        product()
 
 
 def _replay(graph: torch.cuda.CUDAGraph, products: object) -> None:

@@ -68,12 +68,6 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, seconds: float, dev
     )
 
 
-def run_all(calls: Iterable[Callable[[], object]]) -> None:
-    """One after the other."""
-    for call in calls:
-        call()
-
-
 def forget_peak(device: torch.device) -> None:
     """Begin to look for the most memory that a GPU uses."""
     if device.type == "cuda":
