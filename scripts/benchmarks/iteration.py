@@ -38,12 +38,9 @@ def measure_phases(configs: Mapping[str, Config], device: torch.device) -> Cases
         algo = config.algo_params
         bench = physics.SamplingBench(config, LANES, device)
         training = update.build_phase(config, device)
-        calls = {
-            "step": partial(update.run_steps, training),
-            "products": update_products(config, bench.dims, device),
-        }
-        timings = interleave(calls, seconds=2 * SECONDS, device=device)
-        step, limit = timings["step"].median() / update.steps_at_once(device), timings["products"].median()
+        step, products = partial(update.run_steps, training), update_products(config, bench.dims, device)
+        timings = interleave({"step": step, "products": products}, seconds=2 * SECONDS, device=device)
+        per_step, limit = timings["step"].median() / update.steps_at_once(device), timings["products"].median()
         collected = algo.num_tasks_sample * (
             algo.num_steps_prior + algo.num_steps_posterior + algo.num_extra_rl_steps_posterior
         )
@@ -51,7 +48,7 @@ def measure_phases(configs: Mapping[str, Config], device: torch.device) -> Cases
         collect, evaluate = (bench.per_env_step(phase, SECONDS) for phase in ("collect", "evaluate"))
         phases = {
             "collect": (collected * collect.seconds, collected * collect.bare),
-            "train": (algo.num_train_steps_per_itr * step, algo.num_train_steps_per_itr * limit),
+            "train": (algo.num_train_steps_per_itr * per_step, algo.num_train_steps_per_itr * limit),
             "evaluate": (evaluated * evaluate.seconds, evaluated * evaluate.bare),
         }
         for phase, (value, limit) in phases.items():

@@ -100,8 +100,8 @@ def _mode_case(config: Config, device: torch.device, seconds: float, precision: 
     run_steps(phase)
     memory = peak(device)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    calls = {"step": partial(run_steps, phase), "products": update_products(config, dims, device, dtype)}
-    timings = interleave(calls, seconds=seconds, device=device)
+    products = update_products(config, dims, device, dtype)
+    timings = interleave({"step": partial(run_steps, phase), "products": products}, seconds=seconds, device=device)
     value, limit = timings["step"].median() / steps, timings["products"].median()
     note = f"{1 / value:,.1f} steps/s, {gigaflop(config, dims) / value:,.0f} GFLOP/s{memory}"
     return Case(1e3 * value, 1e3 * limit, "ms", note)
