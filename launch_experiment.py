@@ -9,7 +9,6 @@ import click
 
 from rlkit.config.files import debug_version, load_config, resumed_config, with_seed
 from rlkit.config.settings import Config
-from rlkit.launchers.train import train
 from rlkit.runs.folder import LATEST, RunFolder, find_run, results_folder
 from rlkit.util.command import Command, UserPath, os_error_text, run_command, say_error
 from rlkit.util.errors import EXIT_INTERRUPTED, RunError, StopRequested, UserError
@@ -83,13 +82,15 @@ def run(config: Config, *, name: str | None = None, folder: RunFolder | None = N
     Raises:
         RunError: what it stands on, as the disk, gave way.
     """
+    from rlkit.launchers.train import NO_CHECKPOINTS, train  # here: torch and mujoco are slow to import
+
     try:
         train(config, name=name, resume=folder)
     except StopRequested as stop:
         how = f"go on with: launch_experiment.py --resume {stop.folder}"
-        if not config.util_params.checkpoint_interval:
-            how = "it keeps no checkpoints to go on from (util_params.checkpoint_interval is 0)"
-        say_error(f"stopped by {stop.signal.name}; {how}")
+        say_error(
+            f"stopped by {stop.signal.name}; {how if config.util_params.checkpoint_interval else NO_CHECKPOINTS}"
+        )
         return EXIT_INTERRUPTED if stop.signal == signal.SIGINT else 0
     except OSError as error:
         raise RunError(f"{os_error_text(error)}; what was complete before is on disk") from None

@@ -20,7 +20,7 @@ from runs.short import command, resume, rows
 
 from launch_experiment import main
 from rlkit.runs.folder import RunFolder
-from rlkit.runs.lock import RunLock
+from rlkit.runs.lock import locked
 from rlkit.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -125,7 +125,7 @@ def test_a_debug_run_leaves_one_that_is_running_alone(start, tmp_path):
     assert debug().exit_code == 0
     folder = tmp_path / "point-robot/debug"
     before = contents(folder)
-    with RunLock(folder):
+    with locked(folder):
         result = debug()
     assert result.exit_code == 2
     assert "in use" in result.output
@@ -144,12 +144,12 @@ def test_what_is_stated_wins_over_what_debug_shrinks(tmp_path, stated):
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_warned_of_once(tmp_path, monkeypatch, code):
     monkeypatch.setattr(fcntl, "flock", Mock(side_effect=OSError(code, os.strerror(code))))
-    with pytest.warns(UserWarning, match="without locks") as warned, RunLock(tmp_path):
+    with pytest.warns(UserWarning, match="without locks") as warned, locked(tmp_path):
         pass
     assert len(warned) == 1
     monkeypatch.undo()
-    with RunLock(tmp_path), pytest.raises(UserError, match="in use"):
-        RunLock(tmp_path)
+    with locked(tmp_path), pytest.raises(UserError, match="in use"), locked(tmp_path):
+        pass
 
 
 def test_a_finished_run_that_lacks_pictures_gets_them(start):

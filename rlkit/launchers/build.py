@@ -1,30 +1,53 @@
 """The wiring of the whole program: from a config to environments, networks, buffers and the loop.
 
-Imports of torch and mujoco are in the functions: a command line should answer before.
+The environments are imported where they are built: a trained agent alone needs none.
 """
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
 
 from rlkit.config.files import with_seed
 from rlkit.config.settings import Config
+from rlkit.core.collector import Collector
+from rlkit.core.evaluation import Evaluator
+from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm, TaskSplit
+from rlkit.data_management.context import ContextSampler
+from rlkit.data_management.experience import Experience
+from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
+from rlkit.data_management.returns import NStepReturns
+from rlkit.samplers.path_sampler import PathSampler
+from rlkit.torch.attention_encoder import AttentionEncoder
+from rlkit.torch.encoders import MLPEncoder
+from rlkit.torch.networks import MLP
+from rlkit.torch.recurrent_encoder import RecurrentEncoder
+from rlkit.torch.sac.agent import PEARLAgent
+from rlkit.torch.sac.pearl import TARGET, PEARLTrainer
+from rlkit.torch.sac.policies import TanhGaussianPolicy
+from rlkit.torch.sac.training_phase import TrainingPhase
+from rlkit.torch.sac.twin_q import TwinQTrainer
+from rlkit.torch.sac.weights import load_weights
 from rlkit.util.errors import UserError
+from rlkit.util.records import Dims
+from rlkit.util.seeding import Stream, stream_seed
+from rlkit.util.signals import StopSignal
 
 if TYPE_CHECKING:
-    import torch
-
     from envs import MetaEnv, Task
-    from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm
-    from rlkit.data_management.experience import Experience
-    from rlkit.torch.sac.agent import PEARLAgent
-    from rlkit.torch.sac.pearl import PEARLTrainer
-    from rlkit.torch.sac.training_phase import TrainingPhase
-    from rlkit.util.records import Dims
-    from rlkit.util.signals import StopSignal
 
 MAX_LANES = 128  # episodes that run side by side; more fit, but gain nothing and cost memory
 MAX_COPIES = 16  # the same for environments that are not simulated together, of which each lane is a copy
+ENCODERS: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
+    "mlp": MLPEncoder,
+    "recurrent": RecurrentEncoder,
+    "attention": AttentionEncoder,
+}
 
 
 class Parts(NamedTuple):
@@ -36,6 +59,12 @@ class Parts(NamedTuple):
     experience: Experience
     tasks: list[Task]
     envs: tuple[MetaEnv, MetaEnv]
+
+    @property
+    def rewarded_radius(self) -> float | None:
+        """Around a goal, where the sparse reward is not zero; None where the family has no such disc."""
+        radius = getattr(self.envs[0], "rewarded_radius", None)
+        return float(radius) if isinstance(radius, int | float) else None
 
     def close(self) -> None:
         """Close the environments, whose copies may be processes."""
@@ -61,22 +90,6 @@ def build(
     Raises:
         UserError: environment or weights are not as the config says.
     """
-    import numpy as np
-    import torch
-
-    from rlkit.core.collector import Collector
-    from rlkit.core.evaluation import Evaluator
-    from rlkit.core.rl_algorithm import Display, MetaRLAlgorithm, TaskSplit
-    from rlkit.data_management.context import ContextSampler
-    from rlkit.data_management.experience import Experience
-    from rlkit.data_management.replay_buffer import MultiTaskReplayBuffer
-    from rlkit.data_management.returns import NStepReturns
-    from rlkit.samplers.path_sampler import PathSampler
-    from rlkit.torch.sac.training_phase import TrainingPhase
-    from rlkit.util.records import Dims
-    from rlkit.util.seeding import Stream, stream_seed
-    from rlkit.util.signals import StopSignal
-
     config = with_seed(config)
     assert config.seed is not None
     device, display, stop = device or torch.device("cpu"), display or Display(), stop or StopSignal()
@@ -139,14 +152,6 @@ def build_pearl(config: Config, dims: Dims, device: torch.device, generator: tor
     Raises:
         UserError: `path_to_weights` lacks a file, or its shapes are others.
     """
-    import copy
-    from pathlib import Path
-
-    from rlkit.torch.networks import MLP
-    from rlkit.torch.sac.pearl import TARGET, PEARLTrainer
-    from rlkit.torch.sac.twin_q import TwinQTrainer
-    from rlkit.torch.sac.weights import load_weights
-
     agent = build_agent(config, dims, generator).to(device)
     twin_q = config.algo_params.critic == "twin_q"
     inputs = {"qf1": dims.obs + dims.action, "qf2": dims.obs + dims.action} | ({} if twin_q else {"vf": dims.obs})
@@ -164,19 +169,8 @@ def build_pearl(config: Config, dims: Dims, device: torch.device, generator: tor
 
 def build_agent(config: Config, dims: Dims, generator: torch.Generator) -> PEARLAgent:
     """Context encoder and policy on the CPU, with weights drawn from `generator`."""
-    from rlkit.torch.attention_encoder import AttentionEncoder
-    from rlkit.torch.encoders import MLPEncoder
-    from rlkit.torch.recurrent_encoder import RecurrentEncoder
-    from rlkit.torch.sac.agent import PEARLAgent
-    from rlkit.torch.sac.policies import TanhGaussianPolicy
-
     algo = config.algo_params
-    encoders: dict[str, type[MLPEncoder] | type[RecurrentEncoder]] = {
-        "mlp": MLPEncoder,
-        "recurrent": RecurrentEncoder,
-        "attention": AttentionEncoder,
-    }
-    encoder = encoders[algo.encoder](
+    encoder = ENCODERS[algo.encoder](
         dims.context(algo.use_next_obs_in_context),
         config.latent_size,
         config.encoder_size,
@@ -191,21 +185,18 @@ def make_envs(config: Config, *, tasks: list[Task] | None = None, **changes: Any
     """The environment of a config, with as many lanes as episodes can run side by side, within bounds.
 
     Args:
-        config: the experiment.
         tasks: take these in place of those that a native family would draw.
         changes: of the parameters.
 
     Raises:
         UserError: there is no such environment, it cannot be built so, or it lacks what the config needs of it.
     """
-    from gymnasium.vector import AutoresetMode
-
     from envs import is_native, make_env
 
     name = config.env_name
     try:
         native = is_native(name)
-        settings = _lane_settings(config, simulated_together=native)
+        settings = _lane_settings(config, MAX_LANES if native else MAX_COPIES)
         settings |= {"tasks": tasks} if native and tasks is not None else {}
         env = make_env(name, autoreset_mode=AutoresetMode.DISABLED, **{**settings, **changes})
     except (ValueError, RuntimeError) as error:
@@ -218,15 +209,11 @@ def make_envs(config: Config, *, tasks: list[Task] | None = None, **changes: Any
     return env
 
 
-def _lane_settings(config: Config, *, simulated_together: bool) -> dict[str, Any]:
+def _lane_settings(config: Config, max_lanes: int) -> dict[str, Any]:
     """Arguments for the environment's constructor.
 
     There are as many lanes as the initial pool or an evaluation has episodes side by side. Resets draw lane by
     lane, so an evaluation gives the same numbers again where the lanes are as many.
-
-    Args:
-        config: the experiment.
-        simulated_together: whether the lanes of the task family are one simulation, or copies.
     """
     algo = config.algo_params
     episodes = max(
@@ -235,7 +222,7 @@ def _lane_settings(config: Config, *, simulated_together: bool) -> dict[str, Any
     )
     threads = {"num_threads": config.util_params.num_threads} if config.util_params.num_threads else {}
     return {
-        "num_envs": min(episodes, MAX_LANES if simulated_together else MAX_COPIES),
+        "num_envs": min(episodes, max_lanes),
         "max_path_length": algo.max_path_length,
         **config.env_params.model_dump(),
         **threads,

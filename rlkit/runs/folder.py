@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
 from rlkit.config.rules import shown
 from rlkit.config.settings import Config
-from rlkit.runs.lock import LOCK_FILE, RunLock, is_locked
+from rlkit.runs.lock import LOCK_FILE, is_locked, locked
 from rlkit.util.errors import UserError
 from rlkit.util.files import digest, open_regular, read_json, user_path, write_json
 from rlkit.util.machine import versions
@@ -323,7 +323,7 @@ def _remove_debug_run(folder: Path) -> None:
         return
     if not (folder / VARIANT_FILE).is_file() and not RunFolder(folder).may_start_over:
         raise UserError(f"{folder} is in the way of a debug run and does not look like one; move it elsewhere")
-    with RunLock(folder):
+    with locked(folder):
         shutil.rmtree(folder)
 
 

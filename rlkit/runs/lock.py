@@ -1,12 +1,13 @@
-"""RunLock: one process at a time writes to a run's folder."""
+"""The lock of a run's folder: one process at a time writes there."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from rlkit.util.errors import UserError
 
@@ -15,39 +16,27 @@ NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, er
 """What `flock` answers on file systems that keep no locks, as some mounts of NFS and Lustre."""
 
 
-class RunLock:
-    """Held while a process runs an experiment; the system lets go of it when the process ends, however it ends.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock inside the block; the system lets go of it when the process ends, however it ends.
 
-    On a file system without locks it warns and holds nothing.
+    On a file system without locks this warns and holds nothing.
+
+    Raises:
+        UserError: another process has it.
     """
-
-    def __init__(self, folder: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            UserError: another process has it.
-        """
-        self._file = (folder / LOCK_FILE).open("w")
+    with (folder / LOCK_FILE).open("w") as file:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.close()
             raise UserError(f"{folder} is in use: another process runs this experiment") from None
         except OSError as error:
             if error.errno not in NO_LOCKS_HERE:
                 raise
             warnings.warn(
-                f"{folder} is on a file system without locks: see that one process alone uses it", stacklevel=2
+                f"{folder} is on a file system without locks: see that one process alone uses it", stacklevel=4
             )
-
-    def __enter__(self) -> RunLock:
-        """The lock is held already."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
+        yield
 
 
 def is_locked(folder: Path) -> bool:
