@@ -12,7 +12,7 @@ import click
 import numpy as np
 from rich.console import Console
 
-from rlkit.launchers.adaptation import FILM_FOLDER, as_table, chosen_tasks, film_entry, summary
+from rlkit.runs.folder import FILM_FOLDER
 from rlkit.util.command import Command, UserPath, run_command
 from rlkit.util.errors import UserError
 from rlkit.util.files import write_json
@@ -58,7 +58,7 @@ def main(
     output: Path | None,
 ) -> None:
     from rlkit.launchers.film import film_side_by_side, film_tasks
-    from rlkit.launchers.simulation import open_run
+    from rlkit.launchers.simulation import as_table, open_run, summary
 
     if gif is not None and task is None:
         raise UserError("--gif: should come with --task, the task to film")
@@ -66,14 +66,13 @@ def main(
         overrides = (*overrides, f"algo_params.num_trajs_per_eval={num_trajs}")
     run = open_run(exp_dir, config_path, overrides)
     seed = next(value for value in (seed, run.config.seed, DEFAULT_SEED) if value is not None)
-    tasks = chosen_tasks(run, task)
+    tasks = run.evaluation_tasks(task)
     num_evals = run.config.algo_params.num_evals
     adaptation = run.adapt(run.make_env(), np.repeat(tasks, num_evals), seed, deterministic=deterministic)
     result = summary(adaptation, tasks, num_evals)
     Console(highlight=False).print(as_table(result, run))
     if video:
-        films = film_tasks(run, tasks, seed, deterministic=deterministic, folder=exp_dir / FILM_FOLDER)
-        result["films"] = [film_entry(number, film) for number, film in films.items()]
+        result["films"] = film_tasks(run, tasks, seed, deterministic=deterministic, exp_dir=exp_dir)
         click.echo(f"films   {exp_dir / FILM_FOLDER}")
     if gif is not None and task is not None:
         film_side_by_side(run, task, seed, deterministic=deterministic, path=gif)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,9 @@ from envs import MetaEnv
 from envs.types import Frame
 from envs.video import film
 from rlkit.config.settings import Config
-from rlkit.core.evaluation import Adaptation
 from rlkit.launchers.display import ConsoleDisplay
 from rlkit.launchers.simulation import TrainedRun
+from rlkit.runs.folder import FILM_FOLDER
 from rlkit.runs.logger import RunLogger
 from rlkit.torch.distributions import Belief
 from rlkit.util.errors import UserError
@@ -106,24 +106,24 @@ def with_head(frame: Frame, lines: Sequence[str]) -> Frame:
 
 
 def film_tasks(
-    run: TrainedRun, tasks: IndexArray, seed: int, *, deterministic: bool, folder: Path
-) -> dict[int, Adaptation]:
-    """Film an adaptation to each of `tasks`, into `folder`/task_N.mp4; returns what happened in each film.
+    run: TrainedRun, tasks: IndexArray, seed: int, *, deterministic: bool, exp_dir: Path
+) -> list[dict[str, Any]]:
+    """Film an adaptation to each of `tasks`; returns task, file (from `exp_dir`) and returns of each film.
 
     Raises:
         UserError: the environment cannot be drawn, or there is no ffmpeg.
     """
-    folder.mkdir(exist_ok=True)
+    (exp_dir / FILM_FOLDER).mkdir(exist_ok=True)
 
-    def film_task(task: int) -> Adaptation:
-        with (
-            drawn_env(run, "--video") as env,
-            film(folder / f"task_{task}.mp4", env.metadata["render_fps"]) as append,
-        ):
+    def film_task(task: int) -> dict[str, Any]:
+        file = f"{FILM_FOLDER}/task_{task}.mp4"
+        with drawn_env(run, "--video") as env, film(exp_dir / file, env.metadata["render_fps"]) as append:
             lane = FilmedLane(env, lambda _, frame, lines: append(with_head(frame, lines)), task, run.sparse)
-            return run.adapt(lane, np.array([task]), seed, deterministic=deterministic, watch=lane.watch)
+            done = run.adapt(lane, np.array([task]), seed, deterministic=deterministic, watch=lane.watch)
+        returns = done.returns[0]
+        return {"task": task, "file": file, "returns": returns[np.isfinite(returns)].tolist()}
 
-    return {task: film_task(task) for task in tasks.tolist()}
+    return [film_task(task) for task in tasks.tolist()]
 
 
 def film_side_by_side(run: TrainedRun, task: int, seed: int, *, deterministic: bool, path: Path) -> None:
@@ -178,27 +178,20 @@ def film_iteration(config: Config, folder: Path, number: int, logger: RunLogger,
     """
     task = config.env_params.n_tasks - 1
     script = Path(__file__).parents[2] / "scripts" / "sim_policy.py"
-    result_file = folder / "videos" / f"iteration_{number}.json"
-    result_file.parent.mkdir(exist_ok=True)
+    films = folder / FILM_FOLDER
+    films.mkdir(exist_ok=True)
+    result_file = films / f"iteration_{number}.json"
     command = [sys.executable, str(script), str(folder), "--task", str(task), "--video", "--output", str(result_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         display.say(f"no film of iteration {number}: {done.stderr.strip()}")
         return
-    moved = (folder / "videos" / f"task_{task}.mp4").replace(folder / "videos" / f"iteration_{number}.mp4")
-    logger.write_film(number, f"task_{task}", *gif_of(moved))
+    moved = (films / f"task_{task}.mp4").replace(films / f"iteration_{number}.mp4")
+    logger.write_film(number, f"task_{task}", gif_of(moved))
 
 
-class Gif(NamedTuple):
-    """An encoded animation."""
-
-    data: bytes
-    width: int
-    height: int
-
-
-def gif_of(film: Path) -> Gif:
-    """Encode an mp4, at most MAX_FRAMES of its frames, evenly spaced.
+def gif_of(film: Path) -> bytes:
+    """Encode an mp4 as an animated GIF, at most MAX_FRAMES of its frames, evenly spaced.
 
     Raises:
         OSError: ffmpeg cannot read it.
@@ -210,8 +203,7 @@ def gif_of(film: Path) -> Gif:
     width, height = meta["size"]
     frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
     stride = -(-len(frames) // MAX_FRAMES)
-    kept = [with_few_colours(frame) for frame in frames[::stride]]
-    return Gif(encode_gif(kept, meta["fps"] / stride), width, height)
+    return encode_gif([with_few_colours(frame) for frame in frames[::stride]], meta["fps"] / stride)
 
 
 def with_few_colours(frame: Frame) -> Image.Image:
@@ -223,6 +215,6 @@ def encode_gif(frames: Sequence[Image.Image], frames_per_second: float) -> bytes
     """An animation that repeats for ever."""
     first, *others = frames
     buffer = io.BytesIO()
-    duration = 1000 / frames_per_second
+    duration = 1000 / frames_per_second  # milliseconds
     first.save(buffer, format="GIF", save_all=True, append_images=others, loop=0, duration=duration)
     return buffer.getvalue()

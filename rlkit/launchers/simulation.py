@@ -1,4 +1,4 @@
-"""A finished or running experiment, as far as it takes to evaluate its agent."""
+"""A finished or running experiment, evaluated again: opening it, adapting its agent, and saying what came of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from envs import MetaEnv
 from envs.cpus import usable_cpus
-from rlkit.config.files import load_config
 from rlkit.config.settings import Config
 from rlkit.core.evaluation import Adaptation, Evaluator, Watch
 from rlkit.launchers.build import make_envs
 from rlkit.launchers.trained_agent import load_experiment
-from rlkit.runs.folder import VARIANT_FILE, RunFolder
+from rlkit.runs.folder import RunFolder
 from rlkit.samplers.path_sampler import PathSampler
 from rlkit.torch.pytorch_util import tune_cpu
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.util.errors import UserError
 from rlkit.util.records import IndexArray, LaneEnv
 from rlkit.util.seeding import Stream, stream_seed
+from rlkit.viz.stats import bootstrap_band
 
 
 class TrainedRun(NamedTuple):
@@ -46,8 +47,18 @@ class TrainedRun(NamedTuple):
         """
         return make_envs(self.config, tasks=self.tasks, **changes)
 
-    def evaluation_tasks(self) -> IndexArray:
-        return np.array(self.config.test_tasks)
+    def evaluation_tasks(self, task: int | None) -> IndexArray:
+        """Those of the run, or only `task`.
+
+        Raises:
+            UserError: there is no such task.
+        """
+        n_tasks = self.config.env_params.n_tasks
+        if task is None:
+            return np.array(self.config.test_tasks)
+        if task >= n_tasks:
+            raise UserError(f"--task {task}: should be one of the run's tasks 0..{n_tasks - 1}")
+        return np.array([task])
 
     def adapt(
         self, env: LaneEnv, tasks: IndexArray, seed: int, *, deterministic: bool, watch: Watch | None = None
@@ -74,13 +85,56 @@ def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -
     Raises:
         UserError: config or weights are missing, unreadable, or do not belong together.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+    trained = load_experiment(folder, config=config_path, overrides=overrides)
+    tune_cpu(trained.config.util_params.num_threads, usable_cpus())
     files = RunFolder(folder)
-    if config_path is None:
-        files.require_own_settings()
-    config = load_config(config_path or folder / VARIANT_FILE, overrides)
-    agent = load_experiment(folder, config=config).agent
-    tune_cpu(config.util_params.num_threads, usable_cpus())
     iteration = files.status.iteration or len(files.rows()) or 1
-    return TrainedRun(config, agent, iteration, files.tasks or None)
+    return TrainedRun(trained.config, trained.agent, iteration, files.tasks or None)
+
+
+def summary(adaptation: Adaptation, tasks: IndexArray, num_evals: int) -> dict[str, Any]:
+    """Returns by trajectory and of the last one, with 95 % intervals over tasks, and those of every run."""
+    returns = adaptation.returns.reshape(len(tasks), num_evals, -1).astype(np.float64)
+    z_mean = adaptation.z_mean.reshape(len(tasks), num_evals, -1)
+    z_var = adaptation.z_var.reshape(len(tasks), num_evals, -1)
+    ran = np.asarray(np.isfinite(returns).all(axis=1))  # (tasks, trajectories): all runs of the task had it
+    last = adaptation.final_return.reshape(len(tasks), num_evals).astype(np.float64)
+    return {
+        "last_trajectory": interval(last.mean(axis=1)),
+        "trajectories": [
+            {"trajectory": number + 1, **interval(returns[ran[:, number], :, number].mean(axis=1))}
+            for number in range(returns.shape[2])
+            if ran[:, number].any()
+        ],
+        "tasks": [
+            {
+                "task": task,
+                "returns": [run[np.isfinite(run)].tolist() for run in returns[row]],
+                "z_mean": z_mean[row].tolist(),
+                "z_var": z_var[row].tolist(),
+            }
+            for row, task in enumerate(tasks.tolist())
+        ],
+    }
+
+
+def interval(values: np.ndarray) -> dict[str, float | int | None]:
+    """Mean of `values` (tasks,) and its 95 % bootstrap interval, which one task alone does not have."""
+    if len(values) < 2:
+        return {"mean": float(values.mean()), "low": None, "high": None, "num_tasks": len(values)}
+    low, high = bootstrap_band(values[:, None], "mean")
+    return {"mean": float(values.mean()), "low": float(low[0]), "high": float(high[0]), "num_tasks": len(values)}
+
+
+def as_table(result: dict[str, Any], run: TrainedRun) -> Table:
+    """What is printed: a row per trajectory, and the last one."""
+    what = "sparse return" if run.sparse else "return"
+    table = Table(
+        title=f"{run.config.env_name}, iteration {run.iteration}: adaptation to {len(result['tasks'])} tasks"
+    )
+    for heading in ("trajectory", what, "95 % interval over tasks", "tasks"):
+        table.add_column(heading, justify="right")
+    for entry in (*result["trajectories"], {"trajectory": "last", **result["last_trajectory"]}):
+        band = "" if entry["low"] is None else f"{entry['low']:.2f} to {entry['high']:.2f}"
+        table.add_row(str(entry["trajectory"]), f"{entry['mean']:.2f}", band, str(entry["num_tasks"]))
+    return table

@@ -99,6 +99,7 @@ def load_experiment(
     folder: str | Path,
     *,
     config: str | Path | Config | None = None,
+    overrides: Iterable[str] = (),
     action_space: spaces.Box | None = None,
     device: str = "cpu",
 ) -> TrainedAgent:
@@ -107,6 +108,7 @@ def load_experiment(
     Args:
         folder: the experiment's folder, with `context_encoder.pth` and `policy.pth`.
         config: what it was trained with, a file or a config; None takes the folder's variant.json.
+        overrides: KEY=VALUE texts that change what a file says.
         action_space: of the environment to act in; None takes that of the environment it was trained on, which the
             run has saved. Runs from before that acted within [-1, 1], as all native families do.
         device: where to compute.
@@ -121,7 +123,7 @@ def load_experiment(
     if config is None:
         RunFolder(folder).require_own_settings()
     if not isinstance(config, Config):
-        config = load_config(folder / VARIANT_FILE if config is None else config)
+        config = load_config(folder / VARIANT_FILE if config is None else config, overrides)
     policy = read_weights(folder, "policy")
     if not {"fc0.weight", "last_fc.weight"} <= policy.keys():
         raise UserError(f"{folder / 'policy.pth'}: not the weights of a policy, it holds {', '.join(policy)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,11 +41,11 @@ class EventWriter:
         """A picture, (height, width, 3)."""
         self._try(lambda: self._writer.add_image(tag, picture, step, dataformats="HWC"))
 
-    def film(self, tag: str, gif: bytes, size: tuple[int, int], step: int) -> None:
-        """An animation of `size` (width, height)."""
+    def film(self, tag: str, gif: bytes, step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        image = Summary.Image(width=size[0], height=size[1], colorspace=3, encoded_image_string=gif)
+        width, height = struct.unpack_from("<HH", gif, offset=6)  # behind GIF89a
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
         self._try(lambda: self._writer._get_file_writer().add_summary(summary, step))  # add_video would need moviepy
         self.flush()

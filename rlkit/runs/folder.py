@@ -36,6 +36,7 @@ ACTION_RANGE = "action_range"  # in tasks.json
 STATUS_FILE = "status.json"
 PROGRESS_FILE = "progress.csv"
 EVALUATION_FILE = "evaluation.npz"
+FILM_FOLDER = "videos"
 LATEST = "latest"
 BEFORE_THE_FIRST_ROW = (
     VARIANT_FILE,

@@ -133,9 +133,9 @@ class RunLogger:
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
             self._tensorboard.picture(f"evaluation/{name}", picture, number)
 
-    def write_film(self, number: int, name: str, gif: bytes, width: int, height: int) -> None:
+    def write_film(self, number: int, name: str, gif: bytes) -> None:
         """Show an animation among tensorboard's images."""
-        self._tensorboard.film(f"evaluation/{name}", gif, (width, height), number)
+        self._tensorboard.film(f"evaluation/{name}", gif, number)
 
     def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
         """Keep the inputs of a step that went wrong; returns the file."""
