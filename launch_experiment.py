@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rlkit.config.files import debug_version, load_config, resumed_config, with_seed
+from rlkit.config.files import changed_config, checked_resume, debug_version, load_config, with_seed
 from rlkit.config.settings import Config
 from rlkit.runs.folder import LATEST, RunFolder, find_run, results_folder
 from rlkit.util.command import Command, UserPath, os_error_text, run_command, say_error
@@ -39,7 +39,11 @@ def main(
 ) -> int:
     if cpu and gpu is not None:
         raise UserError("--cpu and --gpu exclude each other")
-    settings = device_settings(gpu, cpu) | ({} if seed is None else {"seed": seed})
+    settings: dict[str, object] = {} if seed is None else {"seed": seed}
+    if cpu or gpu is not None:
+        settings["util_params.use_gpu"] = not cpu
+    if gpu is not None:
+        settings["util_params.gpu_id"] = gpu
     if resume is not None:
         is_latest = resume == LATEST
         if (config is not None and not is_latest) or name is not None or debug:
@@ -48,16 +52,12 @@ def main(
         if is_latest:
             place, overrides = latest_place(config, overrides)
         folder = find_run(resume, place)
-        return run(resumed_config(folder.config, overrides, settings, str(folder.path)), folder=folder)
+        saved = folder.config
+        return run(checked_resume(saved, changed_config(saved, settings, overrides, str(folder.path))), folder=folder)
     if config is None:
         raise UserError("which experiment? give a CONFIG, as configs/quickstart.json, or --resume EXP_DIR")
-    return run(new_config(config, overrides, settings, debug), name=name)
-
-
-def device_settings(gpu: int | None, cpu: bool) -> dict[str, object]:
-    if gpu is not None:
-        return {"util_params.gpu_id": gpu, "util_params.use_gpu": True}
-    return {"util_params.use_gpu": False} if cpu else {}
+    new = with_seed(load_config(config, overrides, settings))
+    return run(debug_version(new, overrides) if debug or new.util_params.debug else new, name=name)
 
 
 def latest_place(config: Path | None, overrides: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
@@ -68,12 +68,6 @@ def latest_place(config: Path | None, overrides: tuple[str, ...]) -> tuple[Path,
     if named:
         return Path(named[-1].strip('"')).expanduser(), rest
     return Path("output") if config is None else results_folder(load_config(config)), rest
-
-
-def new_config(path: Path, overrides: tuple[str, ...], settings: dict[str, object], debug: bool) -> Config:
-    """The config with the command line's changes, and with a seed."""
-    config = with_seed(load_config(path, overrides, settings))
-    return debug_version(config, overrides) if debug or config.util_params.debug else config
 
 
 def run(config: Config, *, name: str | None = None, folder: RunFolder | None = None) -> int:

@@ -36,11 +36,20 @@ DEBUG_SETTINGS: dict[str, int] = {
     "algo_params.meta_batch": 4,
     "algo_params.batch_size": 32,
     "algo_params.num_evals": 1,
+    "algo_params.num_trajs_per_eval": 3,
+    "algo_params.num_exp_traj_eval": 2,
     "n_train_tasks": 4,
     "n_eval_tasks": 2,
 }
 """What `--debug` caps, so that a run takes seconds."""
-DEBUG_PATHS = 2  # trajectories where a config asks for data, in a debug run
+DEBUG_PATHS: dict[str, int] = {
+    "algo_params.num_initial_steps": 2,
+    "algo_params.num_steps_prior": 2,
+    "algo_params.num_steps_posterior": 2,
+    "algo_params.num_extra_rl_steps_posterior": 2,
+    "algo_params.num_steps_per_eval": 3,
+}
+"""The same of what is counted in steps: how many paths' worth."""
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), settings: Mapping[str, Any] | None = None) -> Config:
@@ -55,30 +64,21 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), settings: Mappi
         UserError: unreadable file, unknown key, wrong type, impossible value or combination.
     """
     tree = _read_tree(user_path(path), ())
-    _change(tree, overrides, settings or {})
+    _change(tree, settings or {}, overrides)
     return make_config(tree, str(path))
 
 
-def changed_config(config: Config, settings: Mapping[str, Any]) -> Config:
-    """The same but for `settings`, values by dotted key.
+def changed_config(
+    config: Config, settings: Mapping[str, Any], overrides: Iterable[str] = (), place: str = ""
+) -> Config:
+    """The same but for `overrides` and then `settings`, as in `load_config`; `place` names its origin in messages.
 
     Raises:
         UserError: the changed config is wrong.
     """
     tree = config.model_dump()
-    _change(tree, (), settings)
-    return make_config(tree, f"with {', '.join(settings)}")
-
-
-def resumed_config(saved: Config, overrides: Iterable[str], settings: Mapping[str, Any], place: str) -> Config:
-    """The config to go on with: the saved one, with changes to MAY_CHANGE_ON_RESUME alone.
-
-    Raises:
-        UserError: another setting is changed, or a change is wrong in itself.
-    """
-    tree = saved.model_dump()
-    _change(tree, overrides, settings)
-    return checked_resume(saved, make_config(tree, place))
+    _change(tree, settings, overrides)
+    return make_config(tree, place or f"with {', '.join(settings)}")
 
 
 def checked_resume(saved: Config, config: Config) -> Config:
@@ -118,23 +118,17 @@ def debug_version(config: Config, stated: Iterable[str] = ()) -> Config:
         config: what to shrink.
         stated: `dotted.key=value` texts of the command line, which are in `config` and stay as they are.
     """
-    tree = config.model_dump()
-    asked = flat(tree)
-    _change(tree, (), {key: min(asked[key], cap) for key, cap in DEBUG_SETTINGS.items()})
-    algo, few_steps = tree["algo_params"], DEBUG_PATHS * config.algo_params.max_path_length
-    for name in ("num_initial_steps", "num_steps_prior", "num_steps_posterior", "num_extra_rl_steps_posterior"):
-        algo[name] = min(algo[name], few_steps)
-    algo["num_steps_per_eval"] = min(
-        algo["num_steps_per_eval"], (DEBUG_PATHS + 1) * config.algo_params.max_path_length
-    )
-    if algo["num_trajs_per_eval"] is not None:
-        algo["num_trajs_per_eval"] = min(algo["num_trajs_per_eval"], DEBUG_PATHS + 1)
-    algo["num_exp_traj_eval"] = min(algo["num_exp_traj_eval"], DEBUG_PATHS)
+    tree, asked = config.model_dump(), flat(config.model_dump())
+    caps = DEBUG_SETTINGS | {
+        key: num_paths * config.algo_params.max_path_length for key, num_paths in DEBUG_PATHS.items()
+    }
+    _change(tree, {key: min(asked[key], cap) for key, cap in caps.items() if asked[key] is not None})
+    algo = tree["algo_params"]
     if algo["context_source"] == "rl_batch":
         context = min(algo["embedding_batch_size"], algo["batch_size"])
         algo["embedding_batch_size"] = algo["embedding_mini_batch_size"] = context
-    values = (dict([_parse_override(text)]) for text in stated)
-    _change(tree, (), {key: value for tree_of_one in values for key, value in flat(tree_of_one).items()})
+    for key, value in map(_parse_override, stated):
+        _change(tree, flat({key: value}))
     tree["util_params"]["debug"] = True
     return make_config(tree, "debug run")
 
@@ -170,14 +164,14 @@ def load_json(path: Path, kind: str) -> Any:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merge(below[key], above[key])
     return merged
 
 
-def _change(tree: dict[str, Any], overrides: Iterable[str], settings: Mapping[str, Any]) -> None:
+def _change(tree: dict[str, Any], settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> None:
     """Put `dotted.key=value` texts, then values by dotted key, into `tree`."""
     for text in overrides:
         _assign(tree, *_parse_override(text), "--set")
