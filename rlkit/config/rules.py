@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,8 +26,8 @@ def make_config(tree: Mapping[str, Any], place: str) -> Config:
         config = Config.model_validate(dict(tree))
     except ValidationError as error:
         raise UserError(f"{place}: {describe_fault(error, known_keys())}") from None
-    for rule in _broken_rules(config):
-        raise UserError(f"{place}: {rule}")
+    for key, rule, got in _broken_rules(config):
+        raise UserError(f"{place}: {key}: {rule}, got {got}")
     return config
 
 
@@ -68,66 +68,48 @@ def nearest_key(key: str, known: Sequence[str]) -> str:
     return f"the nearest known key is '{by_name[close]}'"
 
 
-def _broken_rules(config: Config) -> Iterable[str]:
-    """Combinations that cannot work, each as 'key: rule, got value'."""
+def _broken_rules(config: Config) -> Iterator[tuple[str, str, object]]:
+    """Combinations that cannot work: the key, the rule that it breaks, and what it is."""
     n_tasks, algo = config.env_params.n_tasks, config.algo_params
     for key in ("n_train_tasks", "n_eval_tasks"):
         if getattr(config, key) > n_tasks:
-            yield f"{key}: must not exceed env_params.n_tasks = {n_tasks}, got {getattr(config, key)}"
+            yield key, f"must not exceed env_params.n_tasks = {n_tasks}", getattr(config, key)
     paths, origin = algo.num_trajs_per_eval, "num_trajs_per_eval"
     if paths is None:
-        paths, origin = (
-            math.ceil(algo.num_steps_per_eval / algo.max_path_length),
-            "num_steps_per_eval / max_path_length",
-        )
+        paths = math.ceil(algo.num_steps_per_eval / algo.max_path_length)
+        origin = "num_steps_per_eval / max_path_length"
     if algo.num_exp_traj_eval >= paths:
-        yield (
-            f"algo_params.num_exp_traj_eval: must be below the {paths} trajectories of an evaluation"
-            f" ({origin}), or it never uses the posterior, got {algo.num_exp_traj_eval}"
-        )
+        rule = f"must be below the {paths} trajectories of an evaluation ({origin}), or it never uses the posterior"
+        yield "algo_params.num_exp_traj_eval", rule, algo.num_exp_traj_eval
     if algo.embedding_batch_size % algo.embedding_mini_batch_size:
-        yield (
-            f"algo_params.embedding_batch_size: must be a multiple of embedding_mini_batch_size ="
-            f" {algo.embedding_mini_batch_size}, got {algo.embedding_batch_size}"
-        )
+        rule = f"must be a multiple of embedding_mini_batch_size = {algo.embedding_mini_batch_size}"
+        yield "algo_params.embedding_batch_size", rule, algo.embedding_batch_size
     if algo.num_steps_prior + algo.num_steps_posterior == 0 and algo.context_source == "recent":
-        yield (
-            "algo_params.num_steps_prior: must be above 0 where num_steps_posterior is 0:"
-            " a task's context is cleared before it collects, got 0"
-        )
+        rule = "must be above 0 where num_steps_posterior is 0: a task's context is cleared before it collects"
+        yield "algo_params.num_steps_prior", rule, 0
     if algo.auto_alpha and algo.critic != "twin_q":
-        yield f'algo_params.auto_alpha: true needs critic "twin_q", got true with critic "{algo.critic}"'
+        yield "algo_params.auto_alpha", 'true needs critic "twin_q"', f'true with critic "{algo.critic}"'
     if algo.num_step_returns > 1 and algo.context_source != "recent":
-        yield (
-            'algo_params.num_step_returns: must be 1 unless context_source is "recent": the encoder would read the'
-            f" sums as rewards, got {algo.num_step_returns}"
-        )
+        rule = 'must be 1 unless context_source is "recent": the encoder would read the sums as rewards'
+        yield "algo_params.num_step_returns", rule, algo.num_step_returns
     yield from _broken_encoder_rules(config)
 
 
-def _broken_encoder_rules(config: Config) -> Iterable[str]:
+def _broken_encoder_rules(config: Config) -> Iterator[tuple[str, str, object]]:
     algo = config.algo_params
     if algo.recurrent and algo.encoder != "recurrent":
-        yield f'algo_params.recurrent: true means encoder "recurrent", got true with encoder "{algo.encoder}"'
+        yield "algo_params.recurrent", 'true means encoder "recurrent"', f'true with encoder "{algo.encoder}"'
     if algo.encoder == "attention" and config.encoder_size % ATTENTION_HEADS:
-        yield (
-            f"encoder_size: must be a multiple of {ATTENTION_HEADS} for the attention encoder's"
-            f" {ATTENTION_HEADS} heads, got {config.encoder_size}"
-        )
+        rule = f"must be a multiple of {ATTENTION_HEADS} for the attention encoder's {ATTENTION_HEADS} heads"
+        yield "encoder_size", rule, config.encoder_size
     if algo.context_source != "rl_batch":
         return
+    source, size = 'where context_source is "rl_batch"', algo.embedding_batch_size
     if algo.context_sampling == "trajectories":
-        yield (
-            'algo_params.context_sampling: must be "transitions" where context_source is "rl_batch":'
-            ' the RL batch is drawn so, got "trajectories"'
-        )
-    if algo.embedding_batch_size > algo.batch_size:
-        yield (
-            f"algo_params.embedding_batch_size: must not exceed batch_size = {algo.batch_size} where context_source"
-            f' is "rl_batch", got {algo.embedding_batch_size}'
-        )
-    if algo.embedding_mini_batch_size != algo.embedding_batch_size:
-        yield (
-            f"algo_params.embedding_mini_batch_size: must equal embedding_batch_size = {algo.embedding_batch_size}"
-            f' where context_source is "rl_batch", got {algo.embedding_mini_batch_size}'
-        )
+        rule = f'must be "transitions" {source}: the RL batch is drawn so'
+        yield "algo_params.context_sampling", rule, '"trajectories"'
+    if size > algo.batch_size:
+        yield "algo_params.embedding_batch_size", f"must not exceed batch_size = {algo.batch_size} {source}", size
+    if algo.embedding_mini_batch_size != size:
+        rule = f"must equal embedding_batch_size = {size} {source}"
+        yield "algo_params.embedding_mini_batch_size", rule, algo.embedding_mini_batch_size
