@@ -43,17 +43,17 @@ class CheckpointStore:
     def save(self, number: int, checkpoint: Checkpoint) -> None:
         """Write checkpoint `number` and remove what is too old."""
         self._folder.mkdir(exist_ok=True)
-        path = self._path(number)
-        write_arrays(path.with_suffix(".npz"), checkpoint.arrays, compress=False)
+        manifest_file, arrays_file = self._files(number)
+        write_arrays(arrays_file, checkpoint.arrays, compress=False)
         sync_folder(self._folder.parent)  # the files that this checkpoint goes with have their names
-        manifest = {"version": VERSION, "sha256": _sha256(path.with_suffix(".npz")), "state": dict(checkpoint.state)}
-        write_json(path.with_suffix(".json"), {**manifest, "manifest_sha256": digest(manifest)})
+        manifest = {"version": VERSION, "sha256": _sha256(arrays_file), "state": dict(checkpoint.state)}
+        write_json(manifest_file, {**manifest, "manifest_sha256": digest(manifest)})
         for old in self.numbers()[: -self._keep]:
             self.remove(old)
 
     def remove(self, number: int) -> None:
-        for suffix in (".json", ".npz"):
-            self._path(number).with_suffix(suffix).unlink(missing_ok=True)
+        for file in self._files(number):
+            file.unlink(missing_ok=True)
 
     def numbers(self) -> list[int]:
         """Numbers of the checkpoints that are there, in order."""
@@ -66,28 +66,27 @@ class CheckpointStore:
         Raises:
             RunError: it is damaged, or of another version of the format.
         """
-        path = self._path(number)
+        manifest_file, arrays_file = self._files(number)
         try:
-            manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
             version, expected, state = manifest["version"], manifest["sha256"], manifest["state"]
             if set(manifest) != FIRST_KEYS and manifest.pop("manifest_sha256") != digest(manifest):
                 raise ValueError("its checksum is another one")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RunError(f"checkpoint {path.with_suffix('.json')} is damaged: {error}") from None
+            raise RunError(f"checkpoint {manifest_file} is damaged: {error}") from None
         if version != VERSION:
-            raise RunError(
-                f"checkpoint {path.with_suffix('.json')} has version {version}, this program reads {VERSION}"
-            )
+            raise RunError(f"checkpoint {manifest_file} has version {version}, this program reads {VERSION}")
         try:
-            if _sha256(path.with_suffix(".npz")) != expected:
-                raise RunError(f"checkpoint {path.with_suffix('.npz')} is damaged: its checksum is another one")
-            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+            if _sha256(arrays_file) != expected:
+                raise ValueError("its checksum is another one")
+            with np.load(arrays_file, allow_pickle=False) as file:
                 return Checkpoint({name: file[name] for name in file.files}, state)
         except (OSError, ValueError) as error:
-            raise RunError(f"checkpoint {path.with_suffix('.npz')} is damaged: {error}") from None
+            raise RunError(f"checkpoint {arrays_file} is damaged: {error}") from None
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:08}"
+    def _files(self, number: int) -> tuple[Path, Path]:
+        """The JSON, and the arrays that it vouches for."""
+        return self._folder / f"{number:08}.json", self._folder / f"{number:08}.npz"
 
 
 def _sha256(path: Path) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rlkit.core.rl_algorithm import MetaRLAlgorithm, Progress
 from rlkit.data_management.experience import Experience
@@ -44,8 +43,8 @@ class RunSaver:
             "place": position._asdict(),
             "seconds": seconds,
         }
-        numbers = self._store.numbers()
-        self._store.save(numbers[-1] + 1 if numbers else 1, Checkpoint(self._training.arrays(), state))
+        number = max(self._store.numbers(), default=0) + 1
+        self._store.save(number, Checkpoint(self._training.arrays(), state))
 
     def restore(self, say: Callable[[str], None]) -> Position | None:
         """Go on from the newest checkpoint that is whole, telling of those that are not.
@@ -56,30 +55,29 @@ class RunSaver:
         Raises:
             UserError: there are checkpoints, but all are damaged.
         """
-        if not self._store.numbers():
-            return None
-        damage: list[str] = []
+        damage: dict[int, str] = {}
         for number in reversed(self._store.numbers()):
             try:
-                checkpoint = self._store.load(number)
-                position = self._restore(checkpoint)
+                position = self._restore(self._store.load(number))
             except RunError as error:
-                damage.append(str(error))
+                damage[number] = str(error)
                 continue
-            for found in damage:
-                say(f"{found}; trying the checkpoint before it")
-            for newer in self._store.numbers():
-                if newer > number:
-                    self._store.remove(newer)
+            for newer, fault in damage.items():
+                say(f"{fault}; trying the checkpoint before it")
+                self._store.remove(newer)
             return position
-        raise UserError(f"{self._folder} has no whole checkpoint to resume from: {'; '.join(damage)}")
+        if not damage:
+            return None
+        raise UserError(f"{self._folder} has no whole checkpoint to resume from: {'; '.join(damage.values())}")
 
     def _restore(self, checkpoint: Checkpoint) -> Position:
+        state = checkpoint.state
         try:
-            progress = Progress(**_whole_numbers(checkpoint.state["progress"]))
-            position = _position(checkpoint.state["place"])
-            mark = Mark(int(checkpoint.state["journal"]["num_bytes"]), str(checkpoint.state["journal"]["sha256"]))
-            seconds = {name: float(value) for name, value in checkpoint.state["seconds"].items()}
+            progress = Progress(**{name: int(value) for name, value in state["progress"].items()})
+            mark = Mark(int(state["journal"]["num_bytes"]), str(state["journal"]["sha256"]))
+            place = state["place"]
+            position = Position(int(place["csv_bytes"]), int(place["iterations"]), str(place.get("csv_sha256", "")))
+            seconds = {name: float(value) for name, value in state["seconds"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"a checkpoint of {self._folder} lacks a part: {error}") from None
         find_rows(self._folder / PROGRESS_FILE, position.csv_bytes, position.iterations, position.csv_sha256)
@@ -87,11 +85,3 @@ class RunSaver:
         self._training.restore_arrays(checkpoint.arrays)
         self._algorithm.restore(progress, seconds)
         return position
-
-
-def _position(saved: Mapping[str, Any]) -> Position:
-    return Position(int(saved["csv_bytes"]), int(saved["iterations"]), str(saved.get("csv_sha256", "")))
-
-
-def _whole_numbers(values: Mapping[str, Any]) -> dict[str, int]:
-    return {name: int(value) for name, value in values.items()}
