@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,6 +29,14 @@ LOG_FILE = "debug.log"
 Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Pictures (height, width, 3) by name, of the arrays of `evaluation_arrays`."""
 FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
+GROUPS = {
+    "return": "Return",
+    "time": r"\(s\)",
+    "belief": "^(Z|KL) ",
+    "count": "^Number|^Epoch$",
+    "loss": "Loss",
+}
+"""Tensorboard's groups, each with what the names of its columns have in them; the first that fits counts."""
 
 
 class Position(NamedTuple):
@@ -95,12 +103,9 @@ class RunLogger:
             files.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close the files; the state is finished, interrupted or failed."""
-        interrupted = kind is not None and issubclass(kind, StopRequested)
-        state = "finished" if kind is None else "interrupted" if interrupted else "failed"
+        state = "interrupted" if isinstance(error, StopRequested) else "finished" if error is None else "failed"
         if state == "failed":
             LOGGER.error("the run failed", exc_info=error)
         with self._files:
@@ -113,9 +118,7 @@ class RunLogger:
                 self._tensorboard.scalar(_tag(name), value, result.epoch)
         self._tensorboard.flush()
         if result.evaluation is not None:
-            self._write_evaluation(result.epoch, evaluation_arrays(result.evaluation.test))
-            if self._dump_eval_paths:
-                self._write_paths(result.epoch, result.evaluation)
+            self._write_evaluation(result.epoch, result.evaluation)
         self._iterations = result.number
         self._write_status("running")
 
@@ -128,10 +131,16 @@ class RunLogger:
         returns = {f"final/{name}": last_row.get(name, 0.0) for name in FINAL_COLUMNS}
         self._tensorboard.hyperparameters(shown, returns)
 
-    def _write_evaluation(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
+    def _write_evaluation(self, number: int, evaluation: Evaluation) -> None:
+        arrays = evaluation_arrays(evaluation.test)
         write_arrays(self.folder / EVALUATION_FILE, arrays)
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
             self._tensorboard.picture(f"evaluation/{name}", picture, number)
+        if self._dump_eval_paths:  # one file per iteration and task set
+            folder = self.folder / "eval_paths"
+            folder.mkdir(exist_ok=True)
+            write_arrays(folder / f"test_{number}.npz", eval_paths(evaluation.test))
+            write_arrays(folder / f"train_{number}.npz", eval_paths(evaluation.train))
 
     def write_film(self, number: int, name: str, gif: bytes) -> None:
         """Show an animation among tensorboard's images."""
@@ -147,26 +156,7 @@ class RunLogger:
         status = {"state": state, "iteration": self._iterations, "updated": time.time()}
         write_json(self.folder / STATUS_FILE, {**status, "sha256": digest(status)})
 
-    def _write_paths(self, number: int, evaluation: Evaluation) -> None:
-        """Trajectories of the evaluations: one file per iteration and task set."""
-        folder = self.folder / "eval_paths"
-        folder.mkdir(exist_ok=True)
-        for name, adaptation in (("test", evaluation.test), ("train", evaluation.train)):
-            write_arrays(folder / f"{name}_{number}.npz", eval_paths(adaptation))
-
 
 def _tag(column: str) -> str:
-    """Tensorboard's group for a column of progress.csv."""
-    if "Return" in column:
-        group = "return"
-    elif "(s)" in column:
-        group = "time"
-    elif column.startswith(("Z ", "KL ")):
-        group = "belief"
-    elif column.startswith("Number") or column == "Epoch":
-        group = "count"
-    elif "Loss" in column:
-        group = "loss"
-    else:
-        group = "prediction"
+    group = next((group for group, pattern in GROUPS.items() if re.search(pattern, column)), "prediction")
     return f"{group}/{column}"

@@ -36,7 +36,10 @@ class ProgressCsv:
         self._path = path
         self._columns: list[str] = []
         if num_bytes:
-            self._columns = _cut_to(path, num_bytes, num_rows)
+            self._columns, before = find_rows(path, num_bytes, num_rows)
+            if path.read_bytes() != before:  # rows, and maybe columns, came behind
+                with replacing(path) as whole:
+                    whole.write(before)
         self._file = path.open("a" if num_bytes else "w", newline="", encoding="utf-8")
 
     def sync(self) -> int:
@@ -88,21 +91,6 @@ def _unmet_terms(columns: Iterable[str], row: Mapping[str, object]) -> dict[str,
     if EVALUATED not in row:
         return {}
     return {name: 0.0 for name in columns if name.startswith(TERM_PREFIX) and is_term(name[len(TERM_PREFIX) :])}
-
-
-def _cut_to(path: Path, num_bytes: int, num_rows: int) -> list[str]:
-    """Make a file what it was with its first rows, whatever rows and columns came behind; returns its columns.
-
-    Raises:
-        RunError: it does not hold these rows.
-    """
-    columns, before = find_rows(path, num_bytes, num_rows)
-    if path.read_bytes()[:num_bytes] == before:
-        os.truncate(path, num_bytes)
-    else:
-        with replacing(path) as file:
-            file.write(before)
-    return columns
 
 
 def find_rows(path: Path, num_bytes: int, num_rows: int, sha256: str = "") -> tuple[list[str], bytes]:
