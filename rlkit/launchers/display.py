@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import IO, cast
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from rlkit.core.rl_algorithm import DIVERGED_COLUMN, Display
 from rlkit.runs.folder import RunFolder
 from rlkit.runs.logger import LOGGER
 from rlkit.runs.progress_csv import EVALUATED
-from rlkit.util.terminal import Screen
+from rlkit.util.command import Screen
 from rlkit.util.timing import clock
 
 Row = Mapping[str, float | None]
@@ -54,9 +53,7 @@ class ConsoleDisplay(Display):
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def say(self, text: str) -> None:
@@ -71,10 +68,8 @@ class ConsoleDisplay(Display):
 
     def advance(self, num_steps: int) -> None:
         self._phase_done += num_steps
-        seconds = time.perf_counter() - self._phase_start
-        self._bar.update(
-            self._task, advance=num_steps, rate=f"{self._phase_done / max(seconds, 1e-9):,.0f}/s {self._rates}"
-        )
+        rate = self._phase_done / max(time.perf_counter() - self._phase_start, 1e-9)
+        self._bar.update(self._task, advance=num_steps, rate=f"{rate:,.0f}/s {self._rates}")
 
     def iteration_done(self, row: Row) -> None:
         gradient_steps, env_steps = (

@@ -16,7 +16,7 @@ from rich.text import Text
 from rlkit.sweep.best import NUM_BEST, standings
 from rlkit.sweep.points import shown_settings
 from rlkit.sweep.session import ENDED, Entry, Session
-from rlkit.util.terminal import Screen
+from rlkit.util.command import Screen
 from rlkit.util.timing import clock
 
 LINE_SECONDS = 60.0  # from one line about all runs to the next, where there is no terminal

@@ -1,7 +1,9 @@
-"""How every command ends: what it made on stdout, what went wrong as one line on stderr, and an exit code."""
+"""How every command speaks and ends: what it made on stdout, what went wrong in one line on stderr, an exit code."""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +13,33 @@ import click
 
 from rlkit.util.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT, RunError, UserError
 from rlkit.util.files import user_path
-from rlkit.util.terminal import Screen
 from rlkit.util.text import is_writable, one_line
+
+
+class Screen(io.TextIOBase):
+    """Writes to standard output (or error) for as long as somebody is there; what comes later is lost in silence."""
+
+    def __init__(self, name: str = "stdout") -> None:
+        """`name` is that of the stream in `sys`."""
+        self._name = name
+
+    def write(self, text: str) -> int:
+        """Write, and flush."""
+        stream = getattr(sys, self._name)
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # a closed pipe, or a terminal that hung up
+            nowhere = os.open(os.devnull, os.O_WRONLY)  # also for what lies in the stream's buffer
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return bool(getattr(sys, self._name).isatty())
+
+    def fileno(self) -> int:
+        return int(getattr(sys, self._name).fileno())
 
 
 class UserPath(click.Path):
