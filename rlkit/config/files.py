@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +87,21 @@ def checked_resume(saved: Config, config: Config) -> Config:
     Raises:
         UserError: a setting differs that makes the numbers.
     """
-    before, after = flat(saved.model_dump()), flat(config.model_dump())
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key) and key not in MAY_CHANGE_ON_RESUME:
+    for key, before, after in differences(saved.model_dump(), config.model_dump()):
+        if key not in MAY_CHANGE_ON_RESUME:
             raise UserError(
-                f"--resume: {key} cannot change from {shown(before.get(key))} to {shown(after.get(key))};"
+                f"--resume: {key} cannot change from {shown(before)} to {shown(after)};"
                 f" what may change in a run that goes on: {', '.join(MAY_CHANGE_ON_RESUME)}"
             )
     return config
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted keys, sorted, whose values differ in two trees of settings, with both; None where a key is missing."""
+    before, after = flat(one), flat(other)
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield key, before.get(key), after.get(key)
 
 
 def with_seed(config: Config) -> Config:

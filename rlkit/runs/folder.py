@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
+from rlkit.config.files import MAY_CHANGE_ON_RESUME, differences, flat, load_config
 from rlkit.config.rules import shown
 from rlkit.config.settings import Config
 from rlkit.runs.lock import LOCK_FILE, is_locked, locked
@@ -77,23 +77,10 @@ class RunFolder:
         """
         return load_config(self.path / VARIANT_FILE)
 
-    def edited_settings(self) -> dict[str, tuple[Any, Any]]:
-        """Settings of variant.json that are others than the run began with: what stands there now, and then.
-
-        By the copy in versions.json; of a run of an earlier version, or where that copy is damaged, none.
-        """
-        began, now = self._began().get("settings"), read_json(self.path / VARIANT_FILE)
-        if not isinstance(began, dict) or not isinstance(now, dict):
-            return {}
-        found = flat(now)
-        return {
-            key: (found.get(key), began.get(key))
-            for key in sorted(found.keys() | began.keys())
-            if found.get(key) != began.get(key)
-        }
-
     def require_own_settings(self) -> list[str]:
         """See that variant.json says what the run began with, but for what may change in its course.
+
+        By the copy in versions.json; of a run of an earlier version, or where that copy is damaged, all is taken.
 
         Returns:
             The settings that were edited and may be, each with both values.
@@ -101,8 +88,11 @@ class RunFolder:
         Raises:
             UserError: another setting was edited, or the file is damaged.
         """
+        settings, found = self._began().get("settings"), read_json(self.path / VARIANT_FILE)
+        if not isinstance(settings, dict) or not isinstance(found, dict):
+            return []
         taken = []
-        for key, (now, began) in self.edited_settings().items():
+        for key, began, now in differences(settings, found):
             if key not in MAY_CHANGE_ON_RESUME:
                 raise UserError(
                     f"{self.path / VARIANT_FILE}: {key} is {shown(now)}, but the run began with {shown(began)}:"
@@ -233,19 +223,22 @@ class RunFolder:
     @property
     def may_start_over(self) -> bool:
         """Whether nothing is there but what a run leaves that came to no iteration."""
-        return not self.has_iterations and all(
-            any(fnmatchcase(entry.name, name) for name in BEFORE_THE_FIRST_ROW) for entry in self.path.iterdir()
-        )
+        return not self.has_iterations and all(map(_is_early, self.path.iterdir()))
 
     def clear(self) -> None:
         """Remove what a run left that came to no iteration, but for its lock."""
         for entry in self.path.iterdir():
-            if entry.name == LOCK_FILE or not any(fnmatchcase(entry.name, name) for name in BEFORE_THE_FIRST_ROW):
+            if entry.name == LOCK_FILE or not _is_early(entry):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+
+def _is_early(entry: Path) -> bool:
+    """Whether a run may have written this before its first iteration was complete."""
+    return any(fnmatchcase(entry.name, pattern) for pattern in BEFORE_THE_FIRST_ROW)
 
 
 def results_folder(config: Config) -> Path:
@@ -280,9 +273,7 @@ def create_folder(config: Config, name: str | None) -> RunFolder:
         if util.debug and name is None:
             _remove_debug_run(parent / DEBUG_NAME)
             name = DEBUG_NAME
-        if name is not None:
-            return RunFolder(_create_named(parent, name))
-        return RunFolder(_create_dated(parent))
+        return RunFolder(_create_dated(parent) if name is None else _create_named(parent, name))
     except OSError as error:
         raise UserError(f"cannot write results to {parent}: {error.strerror}") from None
     except ValueError as error:  # a path with a zero in it
@@ -308,15 +299,14 @@ def _create_named(parent: Path, name: str) -> Path:
 
 def _create_dated(parent: Path) -> Path:
     stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
-    number = 1
+    folder, number = parent / stamp, 1
     while True:
-        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
         try:
             folder.mkdir()
+            return folder
         except FileExistsError:
             number += 1
-        else:
-            return folder
+            folder = parent / f"{stamp}-{number}"
 
 
 def _remove_debug_run(folder: Path) -> None:
