@@ -108,10 +108,8 @@ class ProgressFile:
             if not self.columns and not self._take_header(file.readline()):
                 return True
             chunk = file.read()
-        if not chunk.endswith(b"\n"):
-            chunk = chunk[: chunk.rfind(b"\n") + 1]
-        if chunk:
-            self._append(chunk)
+        if lines := chunk[: chunk.rfind(b"\n") + 1]:
+            self._append(lines)
         return True
 
     def _take_header(self, line: bytes) -> bool:
@@ -132,7 +130,7 @@ class ProgressFile:
         added, cut = cut_columns(chunk, len(self.columns), [self.columns.index(name) for name in known])
         fresh = dict(zip(known, cut, strict=True))
         for name in {*self._values, *known}:
-            before = self._values.get(name, np.empty(0)) if self.num_rows else np.empty(0)
+            before = self._values.get(name, np.empty(0))
             self._values[name] = np.concatenate([before, fresh.get(name, np.full(added, np.nan))])
         self.num_rows += added
         self._stop += len(chunk)
