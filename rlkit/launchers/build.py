@@ -79,13 +79,7 @@ def build(
     display: Display | None = None,
     stop: StopSignal | None = None,
 ) -> Parts:
-    """Put the parts of a run together.
-
-    Args:
-        config: the experiment; a seed is drawn where it has none.
-        device: where it trains; None takes the CPU.
-        display: is told of phases and steps.
-        stop: is looked at between steps.
+    """Put the parts of a run together: on the CPU, with a seed that is drawn, where neither is given.
 
     Raises:
         UserError: environment or weights are not as the config says.
@@ -184,9 +178,7 @@ def build_agent(config: Config, dims: Dims, generator: torch.Generator) -> PEARL
 def make_envs(config: Config, *, tasks: list[Task] | None = None, **changes: Any) -> MetaEnv:
     """The environment of a config, with as many lanes as episodes can run side by side, within bounds.
 
-    Args:
-        tasks: take these in place of those that a native family would draw.
-        changes: of the parameters.
+    A native family takes `tasks`, where given, in place of those that it would draw; `changes` are of its parameters.
 
     Raises:
         UserError: there is no such environment, it cannot be built so, or it lacks what the config needs of it.

@@ -75,16 +75,7 @@ class TrainedRun(NamedTuple):
 
 
 def open_run(folder: Path, config_path: Path | None, overrides: Iterable[str]) -> TrainedRun:
-    """Load what `folder` holds.
-
-    Args:
-        folder: an experiment's, of this project or of the reference.
-        config_path: config to take in place of the folder's variant.json.
-        overrides: KEY=VALUE texts that change it.
-
-    Raises:
-        UserError: config or weights are missing, unreadable, or do not belong together.
-    """
+    """Load the experiment in `folder` as `load_experiment` does, and set torch up for it."""
     trained = load_experiment(folder, config=config_path, overrides=overrides)
     tune_cpu(trained.config.util_params.num_threads, usable_cpus())
     files = RunFolder(folder)

@@ -18,13 +18,7 @@ class EventWriter:
     """Writes tensorboard's event file; the first failure is said once, in one line, and ends the writing."""
 
     def __init__(self, folder: Path, purge_step: int | None, say: Callable[[str], None] = LOGGER.warning) -> None:
-        """Write into `folder`.
-
-        Args:
-            folder: the run's.
-            purge_step: steps from this one on that are there already do not count any more.
-            say: is told of a failure.
-        """
+        """Write into `folder`, where steps from `purge_step` on do not count any more; `say` is told of a failure."""
         from torch.utils.tensorboard import SummaryWriter  # slow to import: not before a run begins
 
         self._say = say
@@ -38,7 +32,7 @@ class EventWriter:
         self._try(lambda: self._writer.add_scalar(tag, value, step))
 
     def picture(self, tag: str, picture: np.ndarray, step: int) -> None:
-        """A picture, (height, width, 3)."""
+        """`picture` is (height, width, 3)."""
         self._try(lambda: self._writer.add_image(tag, picture, step, dataformats="HWC"))
 
     def film(self, tag: str, gif: bytes, step: int) -> None:

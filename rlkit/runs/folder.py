@@ -347,13 +347,8 @@ def describe_run(
 ) -> None:
     """Write variant.json (the resolved config), tasks.json (the drawn tasks) and versions.json.
 
-    Args:
-        folder: the run's.
-        config: what is run.
-        tasks: the task set.
-        action_range: lowest and highest action of the environment, as nested lists.
-        device: what it is run on.
-        rewarded_radius: around a goal, where the family's sparse reward is not zero; None without one.
+    `action_range` is the environment's lowest and highest action as nested lists, `rewarded_radius` where around a
+    goal the family's sparse reward is not zero.
     """
     task_set: dict[str, Any] = {
         "train_tasks": list(config.train_tasks),

@@ -61,13 +61,9 @@ class RunLogger:
     def __init__(
         self, folder: Path, *, dump_eval_paths: bool, draw: Draw | None = None, resume_at: Position | None = None
     ) -> None:
-        """Open the files in `folder`.
+        """Open the files in `folder`, to go on behind `resume_at` and cut off what ran ahead of it.
 
-        Args:
-            folder: the run's.
-            dump_eval_paths: whether to keep the trajectories of every evaluation.
-            draw: makes tensorboard's pictures of an evaluation.
-            resume_at: go on behind this position, cutting off what ran ahead of it.
+        Every evaluation's trajectories are kept with `dump_eval_paths`; `draw` makes tensorboard's pictures of it.
 
         Raises:
             RunError: progress.csv does not hold the rows before it.

@@ -72,10 +72,7 @@ class Command(click.Command):
 def run_command(command: click.Command, args: Sequence[str] | None = None, prog_name: str | None = None) -> NoReturn:
     """Run a command and exit: 2 on wrong input, 1 where a run failed, 130 on Ctrl-C, else what it returns (or 0).
 
-    Args:
-        command: what to run.
-        args: its words; None: those of the command line.
-        prog_name: what it is called in its help; None: as the command line has it.
+    Without `args` and `prog_name` it has the command line's words and name.
     """
     try:
         for word in sys.argv[1:] if args is None else args:

@@ -59,16 +59,17 @@ class Paths(NamedTuple):
 
     def returns(self, sparse: bool) -> FloatArray:
         """Undiscounted return of each path, (paths,)."""
-        reward = self.sparse_reward if sparse else self.reward
-        assert reward is not None, "the environment gives no sparse reward"
-        return np.where(self.valid(), reward, 0.0).sum(axis=1)
+        return np.where(self.valid(), self._counted(sparse), 0.0).sum(axis=1)
 
     def context(self, *, use_next_obs: bool, sparse: bool) -> FloatArray:
         """What the encoder reads of each step: obs, action, reward (, next_obs), (paths, steps, context_dim)."""
+        columns = {**self._asdict(), "reward": self._counted(sparse)[..., None]}
+        return np.concatenate([columns[name] for name in context_columns(use_next_obs)], axis=-1)
+
+    def _counted(self, sparse: bool) -> FloatArray:
         reward = self.sparse_reward if sparse else self.reward
         assert reward is not None, "the environment gives no sparse reward"
-        columns = {**self._asdict(), "reward": reward[..., None]}
-        return np.concatenate([columns[name] for name in context_columns(use_next_obs)], axis=-1)
+        return reward
 
     def rows(self, rows: IndexArray) -> Paths:
         """The paths of `rows`, in that order."""
@@ -139,12 +140,10 @@ class LaneEnv(Protocol):
     max_path_length: int
 
     @property
-    def observation_dim(self) -> int:
-        """Size of one lane's observation."""
+    def observation_dim(self) -> int: ...
 
     @property
-    def action_dim(self) -> int:
-        """Size of one lane's action."""
+    def action_dim(self) -> int: ...
 
     @property
     def has_sparse_reward(self) -> bool:
