@@ -8,7 +8,7 @@ from typing import IO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from rlkit.core.rl_algorithm import DIVERGED_COLUMN, Display
 from rlkit.runs.folder import RunFolder
@@ -97,15 +97,11 @@ class ConsoleDisplay(Display):
     def summary(self, folder: RunFolder) -> None:
         """The table at the end of a run, of the evaluations in its progress.csv."""
         rows = [row for row in folder.rows() if EVALUATED in row]
-        table = Table(title="Unseen tasks", show_header=True)
-        for heading in ("", "first iteration", "last iteration"):
-            table.add_column(heading, justify="right" if heading else "left")
-        for name, column in (
-            ("return before adaptation", "Test Return Trajectory 1"),
-            ("return after adaptation", EVALUATED),
-        ):
+        columns = (Column(f"{which} iteration", justify="right") for which in ("first", "last"))
+        table = Table("", *columns, title="Unseen tasks")
+        for when, column in (("before", "Test Return Trajectory 1"), ("after", EVALUATED)):
             if column in rows[-1]:
-                table.add_row(name, *(f"{row[column]:.2f}" for row in (rows[0], rows[-1])))
+                table.add_row(f"return {when} adaptation", *(f"{row[column]:.2f}" for row in (rows[0], rows[-1])))
         self.console.print(table)
         self.say(f"time    {clock(rows[-1]['Total Train Time (s)'])}")
         self.say(f"results {folder.path}")

@@ -187,7 +187,7 @@ def film_iteration(config: Config, folder: Path, number: int, logger: RunLogger,
         display.say(f"no film of iteration {number}: {done.stderr.strip()}")
         return
     moved = (films / f"task_{task}.mp4").replace(films / f"iteration_{number}.mp4")
-    logger.write_film(number, f"task_{task}", gif_of(moved))
+    logger.tensorboard.film(f"evaluation/task_{task}", gif_of(moved), number)
 
 
 def gif_of(film: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rich.table import Table
+from rich.table import Column, Table
 
 from envs import MetaEnv
 from envs.cpus import usable_cpus
@@ -120,11 +120,9 @@ def interval(values: np.ndarray) -> dict[str, float | int | None]:
 def as_table(result: dict[str, Any], run: TrainedRun) -> Table:
     """What is printed: a row per trajectory, and the last one."""
     what = "sparse return" if run.sparse else "return"
-    table = Table(
-        title=f"{run.config.env_name}, iteration {run.iteration}: adaptation to {len(result['tasks'])} tasks"
-    )
-    for heading in ("trajectory", what, "95 % interval over tasks", "tasks"):
-        table.add_column(heading, justify="right")
+    title = f"{run.config.env_name}, iteration {run.iteration}: adaptation to {len(result['tasks'])} tasks"
+    headings = ("trajectory", what, "95 % interval over tasks", "tasks")
+    table = Table(*(Column(heading, justify="right") for heading in headings), title=title)
     for entry in (*result["trajectories"], {"trajectory": "last", **result["last_trajectory"]}):
         band = "" if entry["low"] is None else f"{entry['low']:.2f} to {entry['high']:.2f}"
         table.add_row(str(entry["trajectory"]), f"{entry['mean']:.2f}", band, str(entry["num_tasks"]))

@@ -56,6 +56,9 @@ class RunLogger:
     """progress.csv, tensorboard events, debug.log, status.json and evaluation arrays of one run.
 
     Use it as a context manager: leaving the block closes the files and writes the run's final state.
+
+    Attributes:
+        tensorboard: for what else is to be seen there.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class RunLogger:
             files.callback(LOGGER.removeHandler, log)
             LOGGER.setLevel(logging.DEBUG)
             # what it says goes to the log alone
-            self._tensorboard = files.enter_context(closing(EventWriter(folder, position.iterations or None)))
+            self.tensorboard = files.enter_context(closing(EventWriter(folder, position.iterations or None)))
             self._files = files.pop_all()
 
     @property
@@ -111,8 +114,8 @@ class RunLogger:
         """Put an iteration on disk: its row is complete and flushed when this returns."""
         for name, value in self._rows.write(result.row).items():
             if value is not None:
-                self._tensorboard.scalar(_tag(name), value, result.epoch)
-        self._tensorboard.flush()
+                self.tensorboard.scalar(_tag(name), value, result.epoch)
+        self.tensorboard.flush()
         if result.evaluation is not None:
             self._write_evaluation(result.epoch, result.evaluation)
         self._iterations = result.number
@@ -125,22 +128,18 @@ class RunLogger:
         }
         last_row = RunFolder(self.folder).rows()[-1]
         returns = {f"final/{name}": last_row.get(name, 0.0) for name in FINAL_COLUMNS}
-        self._tensorboard.hyperparameters(shown, returns)
+        self.tensorboard.hyperparameters(shown, returns)
 
     def _write_evaluation(self, number: int, evaluation: Evaluation) -> None:
         arrays = evaluation_arrays(evaluation.test)
         write_arrays(self.folder / EVALUATION_FILE, arrays)
         for name, picture in (self._draw(arrays) if self._draw is not None else {}).items():
-            self._tensorboard.picture(f"evaluation/{name}", picture, number)
+            self.tensorboard.picture(f"evaluation/{name}", picture, number)
         if self._dump_eval_paths:  # one file per iteration and task set
             folder = self.folder / "eval_paths"
             folder.mkdir(exist_ok=True)
             write_arrays(folder / f"test_{number}.npz", eval_paths(evaluation.test))
             write_arrays(folder / f"train_{number}.npz", eval_paths(evaluation.train))
-
-    def write_film(self, number: int, name: str, gif: bytes) -> None:
-        """Show an animation among tensorboard's images."""
-        self._tensorboard.film(f"evaluation/{name}", gif, number)
 
     def dump(self, arrays: Mapping[str, np.ndarray]) -> Path:
         """Keep the inputs of a step that went wrong; returns the file."""
