@@ -25,7 +25,6 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The results' folder name."""
         return self.folder.name
 
     @property

@@ -95,7 +95,6 @@ class RunLogger:
         return Position(self._rows.sync(), self._iterations, self._rows.checksum)
 
     def __enter__(self) -> RunLogger:
-        """Mark the run as running."""
         with ExitStack() as files:
             files.push(self._files)
             self._write_status("running")

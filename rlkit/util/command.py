@@ -24,7 +24,6 @@ class Screen(io.TextIOBase):
         self._name = name
 
     def write(self, text: str) -> int:
-        """Write, and flush."""
         stream = getattr(sys, self._name)
         try:
             stream.write(text)
