@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rlkit.config.files import MAY_CHANGE_ON_RESUME, differences, flat, load_config
 from rlkit.config.rules import shown
 from rlkit.config.settings import Config
+from rlkit.runs.evaluation import Evaluation, read_evaluation
 from rlkit.runs.lock import LOCK_FILE, is_locked, locked
+from rlkit.runs.progress import ProgressFile
 from rlkit.util.errors import UserError
 from rlkit.util.files import digest, open_regular, read_json, user_path, write_json
 from rlkit.util.machine import versions
 
 if TYPE_CHECKING:
     import torch
-
-    from rlkit.runs.evaluation import Evaluation
 
 MAX_RADIUS, MAX_NUMBER = 1e6, 1e15  # larger ones are damage
 DOCKER_LOG_DIR = "/mounts/output"
@@ -113,22 +113,19 @@ class RunFolder:
 
     def _began(self) -> dict[str, Any]:
         """What versions.json keeps of how the run began; nothing where it is damaged."""
-        versions = read_json(self.path / VERSIONS_FILE)
-        began = versions.get("began") if isinstance(versions, dict) else None
-        return began if isinstance(began, dict) and versions.get("began_sha256") == digest(began) else {}
+        found = self._json(VERSIONS_FILE)
+        began = found.get("began")
+        return began if isinstance(began, dict) and found.get("began_sha256") == digest(began) else {}
 
     @property
     def status(self) -> Status:
         """How far the run is by status.json; what is missing or damaged says nothing."""
-        found = read_json(self.path / STATUS_FILE)
-        if not isinstance(found, dict) or found.pop("sha256", digest(found)) != digest(found):
+        found = self._json(STATUS_FILE)
+        if found.pop("sha256", digest(found)) != digest(found):
             return Status()
         state, iteration, updated = (found.get(name) for name in Status._fields)
-        return Status(
-            state if isinstance(state, str) else "unknown",
-            int(_number(iteration) or 0),
-            _number(updated) or 0.0,
-        )
+        state = state if isinstance(state, str) else "unknown"
+        return Status(state, int(_number(iteration) or 0), _number(updated) or 0.0)
 
     @property
     def is_running(self) -> bool:
@@ -136,8 +133,6 @@ class RunFolder:
 
     def rows(self) -> list[dict[str, float]]:
         """The complete rows of progress.csv by column, without cells that are empty or no number; none if damaged."""
-        from rlkit.runs.progress import ProgressFile  # here: it takes numpy, and command lines should answer before
-
         file = ProgressFile(self.path / PROGRESS_FILE)
         file.refresh()
         file.load(file.columns)
@@ -148,28 +143,27 @@ class RunFolder:
     @property
     def tasks(self) -> list[dict[str, Any]]:
         """The task set; empty where tasks.json is missing or damaged."""
-        tasks = self._task_file().get("tasks")
+        tasks = self._json(TASKS_FILE).get("tasks")
         return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
 
     @property
     def rewarded_radius(self) -> float | None:
         """Around a goal, where the family's sparse reward is not zero; None without one."""
-        radius = _number(self._task_file().get("rewarded_radius"))
+        radius = _number(self._json(TASKS_FILE).get("rewarded_radius"))
         return radius if radius is not None and 0 < radius < MAX_RADIUS else None
 
     @property
     def action_range(self) -> Any:
         """Lowest and highest action of the environment as tasks.json has them, unchecked; None where it has not."""
-        return self._task_file().get(ACTION_RANGE)
+        return self._json(TASKS_FILE).get(ACTION_RANGE)
 
-    def _task_file(self) -> dict[str, Any]:
-        found = read_json(self.path / TASKS_FILE)
+    def _json(self, name: str) -> dict[str, Any]:
+        """The object in a file; an empty one where it is missing or damaged."""
+        found = read_json(self.path / name)
         return found if isinstance(found, dict) else {}
 
     def evaluation(self) -> Evaluation | None:
         """The last evaluation on unseen tasks; None where it is missing, half written or of another form."""
-        from rlkit.runs.evaluation import read_evaluation
-
         return read_evaluation(self.path / EVALUATION_FILE)
 
     def unreadable_files(self) -> list[str]:
