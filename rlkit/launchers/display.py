@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import IO, cast
 
 from rich.console import Console
@@ -13,11 +12,9 @@ from rich.table import Column, Table
 from rlkit.core.rl_algorithm import DIVERGED_COLUMN, Display
 from rlkit.runs.folder import RunFolder
 from rlkit.runs.logger import LOGGER
-from rlkit.runs.progress_csv import EVALUATED
+from rlkit.runs.progress_csv import EVALUATED, Row
 from rlkit.util.command import Screen
 from rlkit.util.timing import clock
-
-Row = Mapping[str, float | None]
 
 
 class ConsoleDisplay(Display):

@@ -45,7 +45,7 @@ BEFORE_THE_FIRST_ROW = (
     PROGRESS_FILE,
     VERSIONS_FILE,
     "debug.log",
-    ".lock",
+    LOCK_FILE,
     "checkpoints",
     "experience.journal",
     "events.out.tfevents.*",

@@ -15,7 +15,7 @@ import numpy as np
 from rlkit.runs.evaluation import eval_paths, evaluation_arrays
 from rlkit.runs.events import EventWriter
 from rlkit.runs.folder import EVALUATION_FILE, PROGRESS_FILE, STATUS_FILE, RunFolder
-from rlkit.runs.progress_csv import ProgressCsv
+from rlkit.runs.progress_csv import EVALUATED, ProgressCsv
 from rlkit.util.errors import StopRequested
 from rlkit.util.files import digest, write_arrays, write_json
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("pearl")
 LOG_FILE = "debug.log"
 
-
 Draw: TypeAlias = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Pictures (height, width, 3) by name, of the arrays of `evaluation_arrays`."""
-FINAL_COLUMNS = ("AverageReturn_all_test_tasks", "AverageReturn_all_train_tasks")
+FINAL_COLUMNS = (EVALUATED, "AverageReturn_all_train_tasks")
 GROUPS = {
     "return": "Return",
     "time": r"\(s\)",
