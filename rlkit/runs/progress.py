@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +82,10 @@ class ProgressFile:
     def load(self, names: Sequence[str]) -> None:
         """Read several columns in one go, so that `column` has them at hand."""
         missing = [name for name in names if name not in self._values]
-        known = [name for name in missing if name in self.columns]
-        if known:
-            indices = [self.columns.index(name) for name in known]
-            num_rows, cut = cut_columns(self._reread(), len(self.columns), indices)
+        if not set(missing).isdisjoint(self.columns):
+            num_rows, found = cut_columns(self._reread(), self.columns, missing)
             if num_rows == self.num_rows:
-                self._values.update(zip(known, cut, strict=True))
+                self._values.update(found)
         for name in missing:
             self._values.setdefault(name, np.full(self.num_rows, np.nan))
 
@@ -125,54 +123,47 @@ class ProgressFile:
         self._fingerprint = line[-FINGERPRINT_BYTES:]
         return True
 
-    def _append(self, chunk: bytes) -> None:
-        known = [name for name in {*self._values, *self.eager} if name in self.columns]
-        added, cut = cut_columns(chunk, len(self.columns), [self.columns.index(name) for name in known])
-        fresh = dict(zip(known, cut, strict=True))
-        for name in {*self._values, *known}:
+    def _append(self, lines: bytes) -> None:
+        added, found = cut_columns(lines, self.columns, {*self._values, *self.eager})
+        for name in {*self._values, *found}:
             before = self._values.get(name, np.empty(0))
-            self._values[name] = np.concatenate([before, fresh.get(name, np.full(added, np.nan))])
+            self._values[name] = np.concatenate([before, found.get(name, np.full(added, np.nan))])
         self.num_rows += added
-        self._stop += len(chunk)
-        self._fingerprint = (self._fingerprint + chunk[-FINGERPRINT_BYTES:])[-FINGERPRINT_BYTES:]
+        self._stop += len(lines)
+        self._fingerprint = (self._fingerprint + lines[-FINGERPRINT_BYTES:])[-FINGERPRINT_BYTES:]
 
 
-def cut_columns(chunk: bytes, width: int, indices: Sequence[int]) -> tuple[int, list[FloatArray]]:
+def cut_columns(lines: bytes, columns: Sequence[str], names: Collection[str]) -> tuple[int, dict[str, FloatArray]]:
     """Columns of complete csv lines.
 
     Args:
-        chunk: lines, each ended by a newline, without the header.
-        width: cells in a row; rows of another length are left out.
-        indices: which columns.
+        lines: each ended by a newline, without the header.
+        columns: what the cells of a row are; rows with another number of cells are left out.
+        names: which columns to take, of those that there are.
 
     Returns:
-        The number of rows, and one (rows,) array per index.
+        The number of rows, and a (rows,) array by name.
     """
-    ends = _regular_ends(chunk, width)
+    indices = {name: columns.index(name) for name in names if name in columns}
+    ends = _regular_ends(lines, len(columns))
     if ends is None:
-        return _cut_irregular(chunk, width, indices)
+        text = lines.decode("utf-8", errors="replace").replace("\0", "")
+        rows = [row for row in map(_cells, text.splitlines()) if len(row) == len(columns)]
+        return len(rows), {name: _numbers(row[i] for row in rows) for name, i in indices.items()}
     starts = np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(ends.shape)
-    return len(ends), [
-        np.array([_number(chunk[a:b]) for a, b in zip(starts[:, i].tolist(), ends[:, i].tolist(), strict=True)])
-        for i in indices
-    ]
+    bounds = {name: zip(starts[:, i].tolist(), ends[:, i].tolist(), strict=True) for name, i in indices.items()}
+    return len(ends), {name: _numbers(lines[a:b] for a, b in places) for name, places in bounds.items()}
 
 
-def _regular_ends(chunk: bytes, width: int) -> IntArray | None:
+def _regular_ends(lines: bytes, width: int) -> IntArray | None:
     """Where each cell ends, (rows, width); None unless every line has `width` cells and none is quoted."""
-    marks = np.frombuffer(chunk, np.uint8)
+    marks = np.frombuffer(lines, np.uint8)
     ends = np.flatnonzero((marks == COMMA) | (marks == NEWLINE))
-    if b'"' in chunk or len(ends) == 0 or len(ends) % width:
+    if b'"' in lines or len(ends) == 0 or len(ends) % width:
         return None
     table = ends.reshape(-1, width)
     is_line_end = marks[table] == NEWLINE
     return table if is_line_end[:, -1].all() and is_line_end.sum() == len(table) else None
-
-
-def _cut_irregular(chunk: bytes, width: int, indices: Sequence[int]) -> tuple[int, list[FloatArray]]:
-    lines = chunk.decode("utf-8", errors="replace").replace("\0", "").splitlines()
-    rows = [row for row in map(_cells, lines) if len(row) == width]
-    return len(rows), [np.array([_number(row[i]) for row in rows], dtype=np.float64) for i in indices]
 
 
 def _cells(line: str) -> list[str]:
@@ -180,6 +171,10 @@ def _cells(line: str) -> list[str]:
         return next(csv.reader([line]), [])
     except csv.Error:  # a cell of more than 128 KiB
         return []
+
+
+def _numbers(cells: Iterable[bytes | str]) -> FloatArray:
+    return np.array(list(map(_number, cells)), dtype=np.float64)
 
 
 def _number(cell: bytes | str) -> float:
