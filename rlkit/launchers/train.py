@@ -135,11 +135,7 @@ def _run(
     """Run the iterations that are left, each of them on disk before the next one begins."""
     algorithm, algo, util = parts.algorithm, config.algo_params, config.util_params
     saver = RunSaver(
-        folder.path,
-        util.keep_checkpoints,
-        algorithm=algorithm,
-        training=parts.training,
-        experience=parts.experience,
+        folder.path, util.keep_checkpoints, algorithm=algorithm, training=parts.training, experience=parts.experience
     )
     position = None if is_new else saver.restore(display.say)
     progress = algorithm.progress
@@ -151,10 +147,7 @@ def _run(
         evaluation_pictures, tasks=parts.tasks, num_prior=algo.num_exp_traj_eval, radius=parts.rewarded_radius
     )
     logger = RunLogger(
-        folder.path,
-        dump_eval_paths=algo.dump_eval_paths,
-        draw=draw if util.plots else None,
-        resume_at=position,
+        folder.path, dump_eval_paths=algo.dump_eval_paths, draw=draw if util.plots else None, resume_at=position
     )
     with logger, display:
         display.go_on_from(progress.iterations, progress.train_steps, progress.env_steps)

@@ -14,10 +14,7 @@ class PhaseTimer:
 
     def __init__(self, before: Mapping[str, float] | None = None) -> None:
         """Start the clock; `before` is the `state` of a timer that this one goes on from."""
-        before = before or {}
-        self._spent = {phase: before.get(phase, 0.0) for phase in PHASES}
-        self._epoch = before.get("epoch", 0.0)
-        self._total = before.get("total", 0.0)
+        self._seconds = dict.fromkeys((*PHASES, "epoch", "total"), 0.0) | dict(before or {})
         self._start = time.perf_counter()
 
     @contextmanager
@@ -27,18 +24,18 @@ class PhaseTimer:
         try:
             yield
         finally:
-            self._spent[name] += time.perf_counter() - start
+            self._seconds[name] += time.perf_counter() - start
 
     def state(self) -> dict[str, float]:
         """Seconds by phase, of the iteration so far ("epoch") and since the start ("total")."""
         running = time.perf_counter() - self._start
-        return {**self._spent, "epoch": self._epoch + running, "total": self._total + running}
+        return self._seconds | {name: self._seconds[name] + running for name in ("epoch", "total")}
 
     def close_iteration(self) -> dict[str, float]:
         """The state at the end of an iteration; begins the next one."""
         times = self.state()
-        self._spent = dict.fromkeys(PHASES, 0.0)
-        self._epoch, self._total, self._start = 0.0, times["total"], time.perf_counter()
+        self._seconds = dict.fromkeys(times, 0.0) | {"total": times["total"]}
+        self._start = time.perf_counter()
         return times
 
 
