@@ -16,7 +16,6 @@ from rlkit.launchers.runs import share_of_cpus
 from rlkit.runs.folder import is_folder_name
 from rlkit.sweep.engine import Means, execute
 from rlkit.sweep.outcome import draw_outcome
-from rlkit.sweep.points import shown_settings
 from rlkit.sweep.session import Session
 from rlkit.sweep.show import Show
 from rlkit.sweep.study import load_study
@@ -71,7 +70,8 @@ def main(
         return 0
     asha = None if described.stop is None else described.stop.asha
     means = Means(None, jobs, cpus_per_run, gpus_per_run, address, described.metric, described.mode, asha, storage)
-    with Show(session) as show:
+    show = Show(session)
+    with show.live:
         execute(session, means)
     show.result()
     for path in draw_outcome(session):
@@ -90,7 +90,7 @@ def show_plan(session: Session) -> None:
     """List the runs that are known before the start."""
     for entry in session.entries:
         how = "" if entry.state == "waiting" else f" ({entry.state})"
-        click.echo(f"{entry.run.name}: {shown_settings(entry.point.settings)}{how}")
+        click.echo(f"{entry.run.name}: {entry.point.shown}{how}")
     later = session.num_runs - len(session.entries)
     chosen = f", {later} of them with settings that Optuna chooses" if later else ""
     click.echo(f"{session.num_runs} runs{chosen}, below {session.folder}")

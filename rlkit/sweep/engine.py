@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from rlkit.sweep.launch import POLL_SECONDS, Launch
@@ -19,31 +20,18 @@ from rlkit.util.signals import StopSignal
 
 @dataclass(frozen=True)
 class Means:
-    """What runs are carried out with.
+    """What runs are carried out with."""
 
-    Attributes:
-        device: the launcher's options for it; None: the GPU that Ray gives the run, or the CPU where it gives none.
-        jobs: runs at a time; None: as many as the machines have room for.
-        cpus: of each run.
-        gpus: of each run, a fraction where several share one; None: one, or a share of it, where there are any.
-        address: of a running cluster; None: this machine alone.
-        metric: column of progress.csv that is told and compared.
-        mode: "max" or "min": whether much of it is good.
-        asha: ends runs early.
-        store: URI where run folders are kept for machines that share none.
-        deadline: on time.monotonic; then runs are stopped so that they can be resumed, and no other is started.
-    """
-
-    device: Sequence[str] | None = None
-    jobs: int | None = None
-    cpus: float = 1.0
-    gpus: float | None = 0.0
-    address: str | None = None
-    metric: str = "AverageReturn_all_test_tasks"
-    mode: str = "max"
-    asha: Asha | None = None
-    store: str | None = None
-    deadline: float = math.inf
+    device: Sequence[str] | None = None  # the launcher's options; None: the GPU that Ray gives the run, or the CPU
+    jobs: int | None = None  # runs at a time; None: as many as the machines have room for
+    cpus: float = 1.0  # of each run
+    gpus: float | None = 0.0  # of each run, may be a fraction; None: one, or a share of it, where there are any
+    address: str | None = None  # of a running cluster; None: this machine alone
+    metric: str = "AverageReturn_all_test_tasks"  # column of progress.csv that is told and compared
+    mode: str = "max"  # or "min": whether much of it is good
+    asha: Asha | None = None  # ends runs early
+    store: str | None = None  # URI where run folders are kept for machines that share none
+    deadline: float = math.inf  # on time.monotonic; then runs are stopped, to be resumed, and no other starts
 
     @property
     def needs_ray(self) -> bool:
@@ -80,9 +68,8 @@ def _execute_alone(work: Work, means: Means) -> None:
 
         while not is_over() and (run := work.next()) is not None:
             work.starts(run)
-            launch = Launch(run, device, means.metric, shows=work.shows_launcher)
             has_begun, outcome = False, None
-            try:
+            with closing(Launch(run, device, means.metric, shows=work.shows_launcher)) as launch:
                 while outcome is None:
                     outcome = launch.look()
                     if launch.has_begun and not has_begun:
@@ -94,8 +81,6 @@ def _execute_alone(work: Work, means: Means) -> None:
                         launch.stop()
                     if outcome is None:
                         time.sleep(POLL_SECONDS)
-            finally:
-                launch.close()
             work.ended(run, outcome)
     if stop.received:
         raise KeyboardInterrupt

@@ -63,9 +63,8 @@ class Launch:
         """Nothing starts before the first look.
 
         Args:
-            run: what to take on.
+            run, metric: what to take on, and the column that `rows` reads.
             device: the launcher's options for it.
-            metric: the column that `rows` reads.
             shows: whether the launcher's lines are shown, or left to debug.log.
             folder: to start the launcher in; None: here.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
@@ -56,11 +57,13 @@ def execute_on_ray(work: Work, means: Means) -> None:
     store = None if means.store is None else Store(means.store)
     if store is not None:
         store.require_writable()
-    first = work.next()
+    runs = iter(work.next, None)
+    first = next(runs, None)
     if first is None:
         return
     environment = {**ENVIRONMENT, "TUNE_MAX_PENDING_TRIALS_PG": str(WAITING if work.is_known else 1)}
-    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
     tell = _Tell(work, store)
     with _cluster(means.address):
         share = _share(means)
@@ -70,7 +73,7 @@ def execute_on_ray(work: Work, means: Means) -> None:
                     Trial,
                     name="tune",
                     resources_per_trial=share,
-                    search_alg=_Runs(first, work, means, share),
+                    search_alg=_Runs(itertools.chain([first], runs), means, share),
                     scheduler=_scheduler(work, means),
                     num_samples=-1,
                     max_concurrent_trials=means.jobs,
@@ -125,7 +128,7 @@ def _start(options: Mapping[str, Any]) -> None:
     Raises:
         Exception: it did not start.
     """
-    for is_last in [False] * (START_TRIES - 1) + [True]:
+    for tries_left in reversed(range(START_TRIES)):
         try:
             ray.init(
                 "local",
@@ -137,7 +140,7 @@ def _start(options: Mapping[str, Any]) -> None:
             return
         except Exception:
             ray.shutdown()
-            if is_last:
+            if not tries_left:
                 raise
 
 
@@ -166,7 +169,7 @@ def _share(means: Means) -> dict[str, float]:
     most = {kind: max(machine.get(kind, 0.0) for machine in machines) for kind in ("CPU", "GPU")}
     gpus = means.gpus
     if gpus is None:
-        gpus = 0.0 if not most["GPU"] else min(1.0, most["GPU"] / (means.jobs or 1)) if means.address is None else 1.0
+        gpus = min(1.0, most["GPU"] / (means.jobs or 1)) if means.address is None else float(most["GPU"] > 0)
     if gpus > 1 and gpus != int(gpus):
         raise UserError(f"--gpus-per-run {gpus:g}: above 1 it should be a whole number")
     for option, kind, wanted in (("--cpus-per-run", "CPU", means.cpus), ("--gpus-per-run", "GPU", gpus)):
@@ -198,14 +201,13 @@ def _scheduler(work: Work, means: Means) -> TrialScheduler:
 class _Runs(Searcher):
     """Hands the runs to Tune; what there is to keep of the search is in the study's own folder."""
 
-    def __init__(self, first: Run, work: Work, means: Means, share: Mapping[str, float]) -> None:
+    def __init__(self, runs: Iterator[Run], means: Means, share: Mapping[str, float]) -> None:
         super().__init__()
-        self._first: Run | None = first
-        self._work, self._means = work, means
+        self._runs, self._means = runs, means
         self._device = means.device if means.device is not None else ["--gpu", "0"] if share["GPU"] else ["--cpu"]
 
     def suggest(self, trial_id: str) -> Any:
-        run, self._first = self._first or self._work.next(), None
+        run = next(self._runs, None)
         if run is None:
             return Searcher.FINISHED
         config = "" if self._means.store is None else run.config.read_text(encoding="utf-8")
@@ -217,9 +219,6 @@ class _Runs(Searcher):
     def save(self, checkpoint_path: str) -> None:
         """Nothing: a study goes on from its folder."""
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: see `save`."""
-
 
 class _Tell(tune.Callback):
     """Tells the work what Tune hears of its trials."""
@@ -228,8 +227,7 @@ class _Tell(tune.Callback):
         self._work, self._store = work, store
         self._under_way: dict[str, Run] = {}
         self._stopped: list[Run] = []
-        self._begun: set[str] = set()
-        self._last: dict[str, int] = {}
+        self._last: dict[str, int] = {}  # iterations that were told of
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Also called when a trial starts again."""
@@ -239,8 +237,8 @@ class _Tell(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         """A trial that starts again tells its rows again."""
-        if BEFORE in result and trial.trial_id not in self._begun:
-            self._begun.add(trial.trial_id)
+        if BEFORE in result and trial.trial_id not in self._last:
+            self._last[trial.trial_id] = 0
             self._work.began(_run_of(trial), result[BEFORE])
         if result.get(ITERATION, 0) > self._last.get(trial.trial_id, 0):
             self._last[trial.trial_id] = result[ITERATION]

@@ -1,18 +1,52 @@
-"""What a study leaves when it ends: study.csv and its picture."""
+"""What a study came to: its points in their order, with the interval over seeds, and the picture of them."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from rlkit.sweep.best import NUM_BEST, standings
-from rlkit.sweep.points import shown_settings
+import numpy as np
+
 from rlkit.sweep.session import TABLE_FILE, Session
+from rlkit.sweep.table import Entry, Point
 from rlkit.viz import style
 from rlkit.viz.grouping import MAX_LABEL
+from rlkit.viz.stats import average, bootstrap_band
 from rlkit.viz.study import Best, PointValues, draw_study
 
 PICTURE_FILE = "study.png"
+NUM_BEST = 5
+
+
+class Standing(NamedTuple):
+    """A point and what its seeds came to."""
+
+    point: Point
+    entries: list[Entry]
+    values: list[float]  # of the seeds that have one
+    value: float  # their interquartile mean
+    low: float  # of its 95 % interval; nan with one seed
+    high: float
+    is_complete: bool  # every seed came to the last iteration
+
+
+def standings(entries: Sequence[Entry], mode: str) -> list[Standing]:
+    """The points with a value, best first; those that were stopped early, or lack a seed, come after the others."""
+    found = []
+    for _, group in itertools.groupby(entries, lambda entry: entry.point.number):
+        members = list(group)
+        values = [entry.value for entry in members if math.isfinite(entry.value)]
+        if values:
+            column = np.array(values)[:, None]
+            value = float(average(column, "iqm")[0])
+            low, high = (float(bound[0]) for bound in bootstrap_band(column, "iqm"))
+            is_complete = all(entry.state == "finished" for entry in members)
+            found.append(Standing(members[0].point, members, values, value, low, high, is_complete))
+    sign = -1 if mode == "max" else 1
+    return sorted(found, key=lambda standing: (not standing.is_complete, sign * standing.value))
 
 
 def draw_outcome(session: Session) -> list[Path]:
@@ -20,24 +54,14 @@ def draw_outcome(session: Session) -> list[Path]:
     found = standings(session.entries, session.study.mode)
     files = [session.folder / TABLE_FILE]
     if found:
-        points = [
-            PointValues(
-                one.point.settings,
-                [entry.value for entry in one.entries if math.isfinite(entry.value)],
-                one.is_complete,
-            )
-            for one in found
-        ]
-        best = [
-            Best(_label(one.point.number, shown_settings(one.point.settings)), [e.run.folder for e in one.entries])
-            for one in found[:NUM_BEST]
-        ]
+        points = [PointValues(one.point.settings, one.values, one.is_complete) for one in found]
+        best = [Best(_label(one.point), [entry.run.folder for entry in one.entries]) for one in found[:NUM_BEST]]
         keys = {key: axis.is_log for key, axis in session.study.space.items()}
         figure = draw_study(points, keys, session.study.metric, best, session.base.env_name)
         files.append(style.save(figure, session.folder / PICTURE_FILE))
     return files
 
 
-def _label(number: int, text: str) -> str:
+def _label(point: Point) -> str:
     """The point's settings, or its number alone where they are long."""
-    return text if len(text) <= MAX_LABEL else f"{number:03}"
+    return point.shown if len(point.shown) <= MAX_LABEL else f"{point.number:03}"

@@ -10,9 +10,10 @@ from pyarrow import ArrowInvalid, fs
 
 from rlkit.runs.checkpoint import FOLDER as CHECKPOINTS
 from rlkit.runs.folder import STATUS_FILE, RunFolder
+from rlkit.runs.lock import LOCK_FILE
 from rlkit.util.errors import UserError
 
-LEFT_OUT = (".lock",)
+LEFT_OUT = (LOCK_FILE, ".tmp")  # ends of names
 PROBE = ".can-be-written"
 ENV_STUDY_RUN = 3  # the last names of a run's folder, by which it is kept
 
@@ -54,16 +55,15 @@ class Store:
         beside it go with. Old ones are removed when all else is there.
         """
         place = self._place(folder)
-        files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
-        files = [path for path in files if not path.name.endswith(".tmp")]
+        files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(LEFT_OUT)]
         for path in sorted(files, key=lambda path: (path.parent.name != CHECKPOINTS, path.name == STATUS_FILE)):
-            name = path.relative_to(folder).as_posix()
+            target = f"{place}/{path.relative_to(folder).as_posix()}"
             try:
                 info = path.stat()
                 stamp = (info.st_mtime_ns, info.st_size)
-                if self._kept.get(f"{place}/{name}") != stamp:
-                    self._copy(path, f"{place}/{name}")
-                    self._kept[f"{place}/{name}"] = stamp
+                if self._kept.get(target) != stamp:
+                    self._copy(path, target)
+                    self._kept[target] = stamp
             except FileNotFoundError:  # a checkpoint that is too old by now
                 continue
         here = {path.name for path in folder.glob(f"{CHECKPOINTS}/*")}
@@ -75,8 +75,8 @@ class Store:
         """Make a run's folder as it is in the store, where the store's is further."""
         place = self._place(folder)
         files = self._list(place)
-        status = next((info.path for info in files if info.path == f"{place}/{STATUS_FILE}"), None)
-        if status is None:
+        status = f"{place}/{STATUS_FILE}"
+        if status not in [info.path for info in files]:
             return
         with self._system.open_input_stream(status) as file:
             iteration = json.loads(file.read())["iteration"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from rlkit.config.files import debug_version, load_config, load_json
@@ -20,8 +22,9 @@ FREE_KEYS = "env_params."  # a task family's own parameters: it checks those its
 OF_THE_STUDY = ("seed", "env_name", "util_params.base_log_dir", "util_params.docker", "util_params.debug")
 """Settings that say where a run goes, which the study does."""
 MAX_RUNS = 100_000
-Range: TypeAlias = tuple[float, float]
-WholeRange: TypeAlias = tuple[int, int]
+
+Settings = dict[str, Any]
+"""Of a point, by dotted key."""
 
 
 class Axis(Section):
@@ -29,10 +32,10 @@ class Axis(Section):
 
     grid: list[Any] | None = Field(None, min_length=1)  # each of these values
     choice: list[Any] | None = Field(None, min_length=1)  # one of these values
-    uniform: Range | None = None  # a number between these two
-    loguniform: Range | None = None  # the same, drawn on a logarithmic scale
-    integer: WholeRange | None = None  # a whole number, both ends included
-    loginteger: WholeRange | None = None  # the same, drawn on a logarithmic scale
+    uniform: tuple[float, float] | None = None  # a number between these two
+    loguniform: tuple[float, float] | None = None  # the same, drawn on a logarithmic scale
+    integer: tuple[int, int] | None = None  # a whole number, both ends included
+    loginteger: tuple[int, int] | None = None  # the same, drawn on a logarithmic scale
 
     @model_validator(mode="after")
     def _is_one(self) -> Axis:
@@ -55,7 +58,7 @@ class Axis(Section):
         return self.grid or self.choice
 
     @property
-    def bounds(self) -> Range:
+    def bounds(self) -> tuple[float, float]:
         found = self.uniform or self.loguniform or self.integer or self.loginteger
         assert found is not None
         return found
@@ -69,6 +72,15 @@ class Axis(Section):
     def is_whole(self) -> bool:
         """Whether it is a range of whole numbers."""
         return bool(self.integer or self.loginteger)
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        if self.values is not None:
+            return self.values[int(rng.integers(len(self.values)))]
+        low, high = self.bounds
+        if self.is_whole:  # from half a unit around each whole number, so that the ends are as likely as the others
+            low, high = low - 0.5, high + 0.5
+        value = math.exp(rng.uniform(math.log(low), math.log(high))) if self.is_log else float(rng.uniform(low, high))
+        return int(np.clip(round(value), *self.bounds)) if self.is_whole else value
 
 
 class Asha(Section):
@@ -130,6 +142,15 @@ class Study(Section):
     def num_points(self) -> int:
         return self.samples or self.num_combinations
 
+    def settings(self) -> Iterator[Settings]:
+        """Of each point: every combination of the grids in turn; what is drawn is drawn anew for each."""
+        rng = np.random.default_rng(self.search_seed)
+        grids = {key: axis.grid for key, axis in self.space.items() if axis.grid}
+        combinations = itertools.cycle(itertools.product(*grids.values()))
+        for values in itertools.islice(combinations, self.num_points):
+            fixed = dict(zip(grids, values, strict=True))
+            yield {key: fixed[key] if key in fixed else axis.draw(rng) for key, axis in self.space.items()}
+
 
 def load_study(path: Path) -> tuple[Study, Config]:
     """Read a study's JSON and its base config.
@@ -137,25 +158,17 @@ def load_study(path: Path) -> tuple[Study, Config]:
     Raises:
         UserError: unreadable file, unknown key, wrong type or impossible value, of the study or of its config.
     """
-    study = make_study(load_json(path, "study"), str(path))
+    tree = load_json(path, "study")
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: a study is a JSON object, not a {type(tree).__name__}")
+    try:
+        study = Study.model_validate(tree)
+    except ValidationError as error:
+        known = [*Study.model_fields, *Axis.model_fields, *Asha.model_fields]
+        raise UserError(f"{path}: {describe_fault(error, known)}") from None
     beside = path.parent / user_path(study.base)
     config = load_config(beside if beside.exists() else study.base)
     if config.util_params.debug:
         config = debug_version(config)
     util = config.util_params.model_copy(update={"debug": False})
     return study, config.model_copy(update={"seed": None, "util_params": util})
-
-
-def make_study(tree: Mapping[str, Any], place: str) -> Study:
-    """Check the content of a study file; `place` names it in messages.
-
-    Raises:
-        UserError: unknown key, wrong type or impossible value.
-    """
-    if not isinstance(tree, dict):
-        raise UserError(f"{place}: a study is a JSON object, not a {type(tree).__name__}")
-    try:
-        return Study.model_validate(tree)
-    except ValidationError as error:
-        known = [*Study.model_fields, *Axis.model_fields, *Asha.model_fields]
-        raise UserError(f"{place}: {describe_fault(error, known)}") from None

@@ -1,4 +1,4 @@
-"""study.csv: a row per run. Settings are written as JSON, so that what is read again is what was run."""
+"""The points of a study, their runs and how these stand, and study.csv, which has a row per run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,46 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
-from rlkit.sweep.points import Settings
+from rlkit.launchers.runs import Run
+from rlkit.sweep.launch import State
+from rlkit.sweep.study import Settings
 from rlkit.util.errors import UserError
 from rlkit.util.files import replacing
 
-if TYPE_CHECKING:
-    from rlkit.sweep.session import Entry
 
-HEAD = ("run", "point", "seed")
-TAIL = ("value", "state", "iteration", "folder", "message")
+class Point(NamedTuple):
+    """One place of the space."""
+
+    number: int
+    settings: Settings
+    refusal: str = ""  # the rule that its config breaks
+    num_iterations: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The settings as a short text, keys by their last part."""
+        return ", ".join(f"{key.rsplit('.', 1)[-1]}={_short(value)}" for key, value in self.settings.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+@dataclass
+class Entry:
+    """One run of the study, and how it stands."""
+
+    point: Point
+    seed: int
+    run: Run
+    state: State = "waiting"
+    iteration: int = 0
+    value: float = math.nan  # while it runs its last one, then what it comes to: see `final_value`
+    message: str = ""
 
 
 class TableRow(NamedTuple):
@@ -29,9 +57,10 @@ class TableRow(NamedTuple):
 
 
 def write_table(path: Path, keys: Sequence[str], entries: Sequence[Entry]) -> None:
+    """Settings are written as JSON, so that what is read again is what was run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEAD, *keys, *TAIL])
+    writer.writerow(["run", "point", "seed", *keys, "value", "state", "iteration", "folder", "message"])
     for entry in entries:
         settings = [json.dumps(entry.point.settings[key]) for key in keys]
         value = "" if math.isnan(entry.value) else repr(entry.value)

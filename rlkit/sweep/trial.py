@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ray import tune
 
 from rlkit.launchers.runs import Run
-from rlkit.sweep.launch import POLL_SECONDS, Launch, Outcome, Row
+from rlkit.sweep.launch import POLL_SECONDS, Launch, Row
 from rlkit.sweep.store import Store
 from rlkit.util.files import replacing
 
@@ -36,10 +36,9 @@ class Trial(tune.Trainable):
     """Finds the run's folder and goes on with it, so that a trial that starts again repeats no more than it must."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        job = self._job = config["job"]
+        job: Job = config["job"]
+        self._run = job.run
         self._waiting: deque[Row] = deque()
-        self._last_row: Row | None = None
-        self._has_begun = False
         self._store = Store(job.store) if job.store is not None else None
         self._stored = time.monotonic()
         if self._store is not None:
@@ -56,7 +55,7 @@ class Trial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Wait for the next iteration, for the end, or for REPORT_SECONDS.
+        """Wait for the next iteration, for the end, or for REPORT_SECONDS; the last iteration waits for the end.
 
         Raises:
             RuntimeError: the run was killed, as by a machine that is out of memory; Tune starts the trial again.
@@ -68,35 +67,28 @@ class Trial(tune.Trainable):
             self._keep(at_the_end=outcome is not None)
             if outcome is not None and outcome.was_killed:
                 raise RuntimeError(outcome.message)
-            is_last = bool(self._waiting) and self._waiting[0].iteration >= self._job.run.num_iterations
-            if self._waiting and (not is_last or outcome is not None):
-                self._last_row = self._waiting.popleft()
-            elif outcome is None and time.monotonic() < until:
-                time.sleep(POLL_SECONDS)
-                continue
-            else:
-                self._last_row = None
-            return self._report(None if self._waiting else outcome)
+            has_row = bool(self._waiting) and self._waiting[0].iteration < self._run.num_iterations
+            if has_row or outcome is not None or time.monotonic() >= until:
+                break
+            time.sleep(POLL_SECONDS)
+        report: dict[str, Any] = {"done": False}
+        if self._launch.has_begun:
+            report[BEFORE] = self._launch.iterations_before
+        if self._waiting and (has_row or outcome is not None):
+            report[ITERATION], report[VALUE] = self._waiting.popleft()
+        if outcome is not None and not self._waiting:
+            report |= {"done": True, OUTCOME: tuple(outcome)}
+        return report
 
     def cleanup(self) -> None:
         """Have the run save itself, and wait for it."""
         self._launch.close()
         self._keep(at_the_end=True)
 
-    def _report(self, outcome: Outcome | None) -> dict[str, Any]:
-        said: dict[str, Any] = {"done": outcome is not None}
-        if self._launch.has_begun:
-            said[BEFORE] = self._launch.iterations_before
-        if outcome is not None:
-            said[OUTCOME] = tuple(outcome)
-        if self._last_row is not None:
-            said |= {ITERATION: self._last_row.iteration, VALUE: self._last_row.value}
-        return said
-
     def _keep(self, *, at_the_end: bool) -> None:
         """Copy the run's folder to the store, where there is one and something new."""
         if self._store is None or not self._launch.has_begun:
             return
         if at_the_end or time.monotonic() - self._stored >= STORE_SECONDS:
-            self._store.keep(self._job.run.folder)
+            self._store.keep(self._run.folder)
             self._stored = time.monotonic()

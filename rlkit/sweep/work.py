@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import ClassVar
 
 import click
 
@@ -13,14 +11,18 @@ from rlkit.launchers.runs import Run
 from rlkit.sweep.launch import Outcome, Row
 
 
-class Work(ABC):
-    """Hands out runs, one after the other, and hears of each."""
+class Work:
+    """Hands out runs, one after the other, and hears of each; this one has none and listens to nothing.
 
-    shows_launcher: ClassVar[bool]  # whether a run that is alone shows its own lines
+    Attributes:
+        shows_launcher: whether a run that is alone shows its own lines.
+    """
 
-    @abstractmethod
+    shows_launcher = False
+
     def next(self) -> Run | None:
         """The next run to take on; None: there is no other."""
+        return None
 
     @property
     def is_known(self) -> bool:
@@ -31,27 +33,21 @@ class Work(ABC):
         """Names and rows of the runs that ended in an earlier session."""
         return ()
 
-    @abstractmethod
     def starts(self, run: Run) -> None:
         """A process is about to work on it."""
 
-    @abstractmethod
     def began(self, run: Run, iterations: int) -> None:
         """Its folder is there; so many iterations were complete before."""
 
-    @abstractmethod
     def row(self, run: Run, row: Row) -> None:
         """An iteration is on disk."""
 
-    @abstractmethod
     def lost(self, run: Run) -> None:
         """What worked on it was killed; it is taken on again from its last checkpoint."""
 
-    @abstractmethod
     def ended(self, run: Run, outcome: Outcome) -> None:
         """It is over; one that a scheduler stopped may still be saving itself."""
 
-    @abstractmethod
     def settled(self, run: Run) -> None:
         """A run that a scheduler stopped has saved itself: it may have come further than it was told of."""
 
@@ -88,9 +84,6 @@ class RunList(Work):
     def began(self, run: Run, iterations: int) -> None:
         self._began(run, iterations)
 
-    def row(self, run: Run, row: Row) -> None:
-        """See `Work`: the run's own files say it."""
-
     def lost(self, run: Run) -> None:
         click.echo(f"{run.name}: was killed and is taken on again")
 
@@ -104,6 +97,3 @@ class RunList(Work):
         else:
             click.echo(f"{run.name}: {outcome.message}", err=True)
             self.failed.append(run)
-
-    def settled(self, run: Run) -> None:
-        """See `Work`: no scheduler stops a run of these."""

@@ -9,8 +9,8 @@ import pytest
 from viz.synthetic import make_run
 
 from rlkit.config.files import changed_config, load_config
-from rlkit.sweep.best import standings
 from rlkit.sweep.launch import Outcome, Row
+from rlkit.sweep.outcome import standings
 from rlkit.util.errors import UserError
 
 KL = "algo_params.kl_lambda"
