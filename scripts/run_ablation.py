@@ -50,9 +50,10 @@ def plan(name: str, seeds: int, settings: tuple[str, ...]) -> list[Run]:
     Raises:
         UserError: no such ablation, or a setting that a config refuses.
     """
-    if name not in ablations():
-        raise UserError(f"unknown ablation '{name}'; choose one of {', '.join(ablations())}")
-    arms = [(path, load_config(path, settings)) for path in ablations()[name]]
+    known = ablations()
+    if name not in known:
+        raise UserError(f"unknown ablation '{name}'; choose one of {', '.join(known)}")
+    arms = [(path, load_config(path, settings)) for path in known[name]]
     return [
         Run(path, seed, env_folder(config) / f"{path.stem}-s{seed}", config.algo_params.num_iterations, settings)
         for seed in range(seeds)

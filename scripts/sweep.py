@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from rlkit.config.files import changed_config
-from rlkit.config.settings import Config
 from rlkit.launchers.runs import share_of_cpus
 from rlkit.runs.folder import is_folder_name
 from rlkit.sweep.engine import Means, execute
@@ -64,7 +63,9 @@ def main(
         cpus_per_run = 1.0 if address is not None or jobs is None else share_of_cpus(jobs)
     if gpus_per_run is None and not base.util_params.use_gpu:
         gpus_per_run = 0.0
-    session = Session(described, with_threads(base, cpus_per_run), name, resumes=resume)
+    if not base.util_params.num_threads:  # the config states none: as many as a run has CPUs
+        base = changed_config(base, {"util_params.num_threads": max(1, int(cpus_per_run))})
+    session = Session(described, base, name, resumes=resume)
     if dry_run:
         show_plan(session)
         return 0
@@ -79,21 +80,15 @@ def main(
     return EXIT_FAILED if any(entry.state == "failed" for entry in session.entries) else 0
 
 
-def with_threads(base: Config, cpus: float) -> Config:
-    """The base config, with as many threads as a run has CPUs where it states none."""
-    if base.util_params.num_threads:
-        return base
-    return changed_config(base, {"util_params.num_threads": max(1, int(cpus))})
-
-
 def show_plan(session: Session) -> None:
     """List the runs that are known before the start."""
     for entry in session.entries:
         how = "" if entry.state == "waiting" else f" ({entry.state})"
         click.echo(f"{entry.run.name}: {entry.point.shown}{how}")
-    later = session.num_runs - len(session.entries)
+    num_runs = session.study.num_runs
+    later = num_runs - len(session.entries)
     chosen = f", {later} of them with settings that Optuna chooses" if later else ""
-    click.echo(f"{session.num_runs} runs{chosen}, below {session.folder}")
+    click.echo(f"{num_runs} runs{chosen}, below {session.folder}")
 
 
 if __name__ == "__main__":

@@ -284,11 +284,5 @@ def distinct_waves(tasks: IndexArray) -> list[IndexArray]:
     A task drawn twice collects twice, the second time after its recent data were cleared again: so its turns come
     one after the other, while different tasks collect side by side.
     """
-    waves: list[list[int]] = []
-    for task in tasks.tolist():
-        free = next((wave for wave in waves if task not in wave), None)
-        if free is None:
-            waves.append([task])
-        else:
-            free.append(task)
-    return [np.array(wave) for wave in waves]
+    turn = np.array([(tasks[:place] == task).sum() for place, task in enumerate(tasks)])
+    return [tasks[turn == number] for number in range(turn.max(initial=-1) + 1)]

@@ -63,9 +63,6 @@ class Journal:
             os.fsync(self._file.fileno())
         return Mark(self._file.tell(), self._hash.hexdigest())
 
-    def close(self) -> None:
-        self._file.close()
-
 
 def read_journal(path: Path, mark: Mark) -> Iterator[Entry]:
     """The entries before `mark`, which must have been verified."""

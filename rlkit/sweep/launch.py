@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -142,11 +141,3 @@ def _end_with_parent() -> None:
     """In the new process: have the system send it SIGTERM when its parent dies, however that comes about."""
     assert LIBC is not None
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def settle(runs: Sequence[Run], seconds: float) -> list[Run]:
-    """Wait until no process works on any of `runs`; those that are left after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while (busy := [run for run in runs if run.is_running]) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return busy

@@ -25,7 +25,7 @@ from ray.tune.search import Searcher
 from envs.cpus import usable_cpus
 from rlkit.launchers.runs import Run
 from rlkit.sweep.engine import Means
-from rlkit.sweep.launch import Outcome, Row, settle
+from rlkit.sweep.launch import POLL_SECONDS, Outcome, Row
 from rlkit.sweep.store import Store
 from rlkit.sweep.trial import BEFORE, ITERATION, OUTCOME, VALUE, Job, Trial
 from rlkit.sweep.work import Work
@@ -261,9 +261,11 @@ class _Tell(tune.Callback):
     def end(self) -> None:
         """All is over: what is still under way was interrupted, and saves itself by now, as do those just stopped."""
         runs = [*self._under_way.values(), *self._stopped]
+        deadline = time.monotonic() + SAVE_SECONDS
         if any(run.is_running for run in runs):
             click.echo("waiting for the runs to save themselves")
-        settle(runs, SAVE_SECONDS)
+        while any(run.is_running for run in runs) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         for trial_id in list(self._under_way):
             self._ended(trial_id, Outcome("interrupted"))
         for run in self._stopped:
@@ -299,5 +301,4 @@ class _StopAll(tune.Stopper):
 
 
 def _run_of(trial: Any) -> Run:
-    run: Run = trial.config["job"].run
-    return run
+    return trial.config["job"].run

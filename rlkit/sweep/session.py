@@ -63,11 +63,6 @@ class Session(Work):
         self._recall(table)
         self._waiting = deque(entry for entry in self.entries if entry.state == "waiting")
 
-    @property
-    def num_runs(self) -> int:
-        """How many the study has when all points are known."""
-        return self.study.num_points * self.study.seeds
-
     # ---- what the engine asks and tells ------------------------------------------------------------------
 
     def next(self) -> Run | None:

@@ -87,7 +87,7 @@ class Show:
         entries = self._session.entries
         states = Counter(entry.state for entry in entries)
         ended = sum(states[state] for state in (*ENDED, "failed"))
-        done, total = self._done() - self._done_before, self._session.num_runs
+        done, total = self._done() - self._done_before, self._session.study.num_runs
         left = sum(
             entry.run.num_iterations - entry.iteration for entry in entries if entry.state in ("waiting", "running")
         )

@@ -125,7 +125,7 @@ class Study(Section):
             raise ValueError("samples: there is nothing to draw, a grid has the points that it has")
         if self.samples is not None and self.search == "random" and self.samples < self.num_combinations:
             raise ValueError(f"samples: should be at least the {self.num_combinations} combinations of the grids")
-        if self.num_points * self.seeds > MAX_RUNS:
+        if self.num_runs > MAX_RUNS:
             raise ValueError(f"space: {self.num_points} points of {self.seeds} seeds are more than {MAX_RUNS} runs")
         return self
 
@@ -141,6 +141,10 @@ class Study(Section):
     @property
     def num_points(self) -> int:
         return self.samples or self.num_combinations
+
+    @property
+    def num_runs(self) -> int:
+        return self.num_points * self.seeds
 
     def settings(self) -> Iterator[Settings]:
         """Of each point: every combination of the grids in turn; what is drawn is drawn anew for each."""

@@ -34,13 +34,13 @@ def load_weights(trainer: PEARLTrainer, folder: Path) -> None:
         UserError: a file is missing or not a weight file, or a parameter has another name or shape.
     """
     for name, network in trainer.networks().items():
-        _load(network, read_weights(folder, name), folder / f"{name}{WEIGHTS_SUFFIX}")
+        _load(network, folder, name)
 
 
 def load_agent(agent: PEARLAgent, folder: Path) -> None:
     """Read the weights of context encoder and policy alone; raises as `load_weights`."""
     for name, network in (("context_encoder", agent.context_encoder), ("policy", agent.policy)):
-        _load(network, read_weights(folder, name), folder / f"{name}{WEIGHTS_SUFFIX}")
+        _load(network, folder, name)
 
 
 def read_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
@@ -69,11 +69,13 @@ def read_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def _load(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+def _load(network: nn.Module, folder: Path, name: str) -> None:
+    state = read_weights(folder, name)
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     for key in sorted(expected.keys() | found.keys()):
         if expected.get(key) != found.get(key):
+            path = folder / f"{name}{WEIGHTS_SUFFIX}"
             raise UserError(
                 f"path_to_weights: {path}: {key} has shape {found.get(key)}, expected {expected.get(key)}"
             )
