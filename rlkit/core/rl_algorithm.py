@@ -285,4 +285,4 @@ def distinct_waves(tasks: IndexArray) -> list[IndexArray]:
     one after the other, while different tasks collect side by side.
     """
     turn = np.array([(tasks[:place] == task).sum() for place, task in enumerate(tasks)])
-    return [tasks[turn == number] for number in range(turn.max(initial=-1) + 1)]
+    return [tasks[turn == number] for number in range(turn.max() + 1)]

@@ -123,11 +123,7 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 
 def _start(options: Mapping[str, Any]) -> None:
-    """Start Ray on this machine; it gives up after 30 s, which a machine that is busy with runs may need.
-
-    Raises:
-        Exception: it did not start.
-    """
+    """Start Ray on this machine; it gives up after 30 s, which a machine that is busy with runs may need."""
     for tries_left in reversed(range(START_TRIES)):
         try:
             ray.init(

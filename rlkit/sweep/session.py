@@ -57,9 +57,16 @@ class Session(Work):
         else:
             self._require_new_folder()
         table = read_table(self.folder / TABLE_FILE, list(study.space)) if resumes else []
-        self._search = _search(study, len(table) // study.seeds)
+        num_known = len(table) // study.seeds
+        self._search = _search(study, num_known)
         self.entries: list[Entry] = []
-        self._add_known_points()
+        if self._search is None:
+            for settings in study.settings():
+                self._add(settings)
+            self._require_possible_points()
+        else:
+            for row in table[:: study.seeds][:num_known]:
+                self._add(row.settings)
         self._recall(table)
         self._waiting = deque(entry for entry in self.entries if entry.state == "waiting")
 
@@ -72,7 +79,7 @@ class Session(Work):
             number = len(self.entries) // self.study.seeds
             if self._search is None or number >= self.study.num_points:
                 return None
-            self._add(self._point(number, self._search.ask(number)))
+            self._add(self._search.ask(number))
             self._waiting += [entry for entry in self._seeds_of(number) if entry.state == "waiting"]
             self._tell_search(number)
             self.save()
@@ -173,38 +180,30 @@ class Session(Work):
 
     # ---- points ------------------------------------------------------------------------------------------
 
-    def _point(self, number: int, settings: Settings) -> Point:
-        """A point, and whether its config can work."""
+    def _add(self, settings: Settings) -> None:
+        """The next point, a run of it with each seed; they are refused where its config cannot work."""
+        point = Point(len(self.entries) // self.study.seeds, settings)
+        state: State = "waiting"
+        num_iterations, message = 0, ""
         try:
-            config = changed_config(self.base, settings)
+            num_iterations = changed_config(self.base, settings).algo_params.num_iterations
         except UserError as error:
-            return Point(number, settings, str(error))
-        return Point(number, settings, num_iterations=config.algo_params.num_iterations)
+            state, message = "refused", str(error)
+        texts = tuple(f"{key}={json.dumps(value)}" for key, value in settings.items())
+        for seed in range(self.study.seeds):
+            folder = self.folder / f"{point.number:03}-s{seed}"
+            run = Run(self.folder / BASE_FILE, seed, folder, num_iterations, texts, group=self.folder.name)
+            self.entries.append(Entry(point, seed, run, state, message=message))
 
-    def _add_known_points(self) -> None:
-        """All of them, but for a search by Optuna.
+    def _require_possible_points(self) -> None:
+        """See that the study can work.
 
         Raises:
             UserError: a grid has a point that a rule refuses, or every one that was drawn.
         """
-        if self._search is not None:
-            return
-        points = [self._point(number, settings) for number, settings in enumerate(self.study.settings())]
-        refused = [point for point in points if point.refusal]
-        if refused and (not self.study.is_drawn or len(refused) == len(points)):
-            raise UserError(f"space: {refused[0].refusal}")
-        for point in points:
-            self._add(point)
-
-    def _add(self, point: Point) -> None:
-        """A run of the point with each seed."""
-        state: State = "refused" if point.refusal else "waiting"
-        settings = tuple(f"{key}={json.dumps(value)}" for key, value in point.settings.items())
-        for seed in range(self.study.seeds):
-            folder = self.folder / f"{point.number:03}-s{seed}"
-            base = self.folder / BASE_FILE
-            run = Run(base, seed, folder, point.num_iterations, settings, group=self.folder.name)
-            self.entries.append(Entry(point, seed, run, state, message=point.refusal))
+        refused = [entry.message for entry in self.entries if entry.state == "refused"]
+        if refused and (not self.study.is_drawn or len(refused) == len(self.entries)):
+            raise UserError(f"space: {refused[0]}")
 
     def _seeds_of(self, number: int) -> list[Entry]:
         """The runs of a point."""
@@ -218,10 +217,6 @@ class Session(Work):
 
     def _recall(self, rows: Sequence[TableRow]) -> None:
         """Take the runs as the earlier session left them: their folders say how far, the table what was decided."""
-        num_points = len(rows) // self.study.seeds
-        if self._search is not None:
-            for number in range(num_points):
-                self._add(self._point(number, rows[number * self.study.seeds].settings))
         for entry, row in zip(self.entries, rows, strict=False):
             if entry.state == "refused":
                 continue
@@ -231,7 +226,7 @@ class Session(Work):
             elif entry.run.is_finished:
                 entry.state = "finished"
         if self._search is not None:
-            for number in range(num_points):
+            for number in range(len(self.entries) // self.study.seeds):
                 seeds = self._seeds_of(number)
                 has_ended = all(entry.state in ENDED for entry in seeds)
                 self._search.recall(number, seeds[0].point.settings, _mean(seeds), has_ended=has_ended)

@@ -23,8 +23,6 @@ class Point(NamedTuple):
 
     number: int
     settings: Settings
-    refusal: str = ""  # the rule that its config breaks
-    num_iterations: int = 0
 
     @property
     def shown(self) -> str:
@@ -46,7 +44,7 @@ class Entry:
     state: State = "waiting"
     iteration: int = 0
     value: float = math.nan  # while it runs its last one, then what it comes to: see `final_value`
-    message: str = ""
+    message: str = ""  # of a refused one, the rule that its config breaks
 
 
 class TableRow(NamedTuple):
