@@ -39,16 +39,14 @@ class OptunaSearch:
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
         self._study.tell(self._open.pop(number), value, state)
 
-    def recall(self, number: int, settings: Settings, value: float | None, *, has_ended: bool) -> None:
-        """The same of a point of an earlier session, which may still be open."""
+    def recall(self, number: int, settings: Settings) -> None:
+        """Ask again for a point of an earlier session."""
         params = {
             key: axis.values.index(settings[key]) if axis.values else settings[key]
             for key, axis in self._space.items()
         }
         self._study.enqueue_trial(params)
         self.ask(number)
-        if has_ended:
-            self.tell(number, value)
 
 
 def _distribution(axis: Axis) -> BaseDistribution:

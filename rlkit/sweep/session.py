@@ -228,8 +228,9 @@ class Session(Work):
         if self._search is not None:
             for number in range(len(self.entries) // self.study.seeds):
                 seeds = self._seeds_of(number)
-                has_ended = all(entry.state in ENDED for entry in seeds)
-                self._search.recall(number, seeds[0].point.settings, _mean(seeds), has_ended=has_ended)
+                self._search.recall(number, seeds[0].point.settings)
+                if all(entry.state in ENDED for entry in seeds):
+                    self._search.tell(number, _mean(seeds))
 
 
 def _mean(seeds: Iterable[Entry]) -> float | None:
