@@ -548,7 +548,7 @@ def test_runs_stop_for_budget_and_interrupt_and_go_on_to_the_end(project):
     assert (
         "no finished run yet"
         not in project.reproduction.page.read_text()
-        .split("## Every experiment")[1]
+        .split("## Every other experiment")[1]
         .split("`alone`")[1]
         .split("\n")[0]
     )
