@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from rlkit.config.files import MAY_CHANGE_ON_RESUME, flat, load_config
+from rlkit.config.files import MAY_CHANGE_ON_RESUME, differences, load_config
 from rlkit.config.settings import Config
 from rlkit.launchers.runs import Run
 from rlkit.reproduction.experiments import Arm, Experiment, load_experiments
@@ -54,11 +54,11 @@ class Plan(NamedTuple):
         Raises:
             UserError: its variant.json cannot be read.
         """
-        found, planned = (flat(config.model_dump()) for config in (load_config(folder / VARIANT_FILE), self.config))
+        found = load_config(folder / VARIANT_FILE)
         return [
-            f"{key} is {json.dumps(found.get(key))}, planned {json.dumps(planned.get(key))}"
-            for key in sorted(found.keys() | planned.keys())
-            if found.get(key) != planned.get(key) and _matters(key)
+            f"{key} is {json.dumps(is_now)}, planned {json.dumps(planned)}"
+            for key, is_now, planned in differences(found.model_dump(), self.config.model_dump())
+            if _matters(key)
         ]
 
     @property
@@ -156,14 +156,13 @@ class Reproduction:
             UserError: its config cannot be read, or is none of the experiments'.
         """
         seed = load_config(folder / VARIANT_FILE).seed or 0
-        found = [self.plan(experiment, arm, seed) for experiment in experiments for arm in experiment.arms]
-        found = [plan._replace(run=plan.run._replace(folder=folder)) for plan in found]
-        nearest = min(found, key=lambda plan: len(plan.differences(folder)))
-        if differences := nearest.differences(folder):
+        planned = (self.plan(experiment, arm, seed) for experiment in experiments for arm in experiment.arms)
+        found = [(plan.differences(folder), plan._replace(run=plan.run._replace(folder=folder))) for plan in planned]
+        fewest, nearest = min(found, key=lambda entry: len(entry[0]))
+        if fewest:
             name = f"{nearest.experiment.name} {nearest.arm.label}".strip()
-            raise UserError(f"{folder} is a run of no experiment; of {name} it differs: {'; '.join(differences)}")
-        matching = [plan for plan in found if not plan.differences(folder)]
-        finished = [plan for plan in matching if plan.run.is_finished]
+            raise UserError(f"{folder} is a run of no experiment; of {name} it differs: {'; '.join(fewest)}")
+        finished = [plan for unlike, plan in found if not unlike and plan.run.is_finished]
         if not finished:
             run = nearest.run
             raise UserError(f"{folder} is not finished: {run.iterations} of {run.num_iterations} iterations")
