@@ -16,11 +16,11 @@ from rlkit.reproduction import results as formats
 from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.figures import FOLDER, LEADING, figure_names, leading_arms
 from rlkit.reproduction.plan import Reproduction
-from rlkit.reproduction.results import ArmResults, Result, Results, pooled
+from rlkit.reproduction.results import ArmResults, Result, Results
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT, axis_name
 from rlkit.viz.references import NO_REFERENCE, REFERENCES
-from rlkit.viz.stats import final_value
+from rlkit.viz.stats import final_value, over_seeds
 
 COMMAND = "scripts/reproduce.py --budget-minutes 0"
 NOTES_FILE, TRIED_FILE = "notes.md", "tried.csv"
@@ -220,7 +220,7 @@ def _earlier(arm: ArmResults) -> str:
     """The return after as many steps as others' figures are of, of the seeds that went so far."""
     count = arm.experiment.compared_at
     reached = [run.return_at(count) for run in arm.runs if count is not None and run.env_steps >= count]
-    return f"{formats.with_band(pooled(reached))} after {formats.steps(count)}" if count and reached else ""
+    return f"{formats.with_band(over_seeds(reached))} after {formats.steps(count)}" if count and reached else ""
 
 
 def _machines(run: Result) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,21 +21,13 @@ from rlkit.reproduction.plan import MACHINE_FILE, Plan, Reproduction, seeds_besi
 from rlkit.runs.folder import PROGRESS_FILE, VARIANT_FILE
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT
-from rlkit.viz.stats import FloatArray, average, bootstrap_band, clean_curve, final_value
+from rlkit.viz.stats import Estimate, FloatArray, clean_curve, final_value, over_seeds
 
 SECONDS, EPOCH = "Total Train Time (s)", "Epoch"
 NEEDED = (X_DEFAULT, Y_DEFAULT, SECONDS, EPOCH)
 Session = dict[str, Any]
 """`from_iteration`, device, cpu, cores, gpu, packages, commit, and perhaps `cpu_minutes`."""
 REPAIR = "restore it with git, or delete the folder and run again"
-
-
-class Estimate(NamedTuple):
-    """Interquartile mean over seeds, and its 95 % bootstrap band, nan of one seed alone."""
-
-    center: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -94,14 +86,7 @@ class ArmResults:
 
     def estimate(self, column: str) -> Estimate:
         """Pool the seeds' final values of a column."""
-        return pooled([final_value(run.columns[column]) for run in self.runs])
-
-
-def pooled(seeds: Sequence[float]) -> Estimate:
-    """The estimate of at least one seed's values."""
-    values = np.array(seeds, dtype=np.float64)[:, None]
-    low, high = bootstrap_band(values, "iqm")
-    return Estimate(float(average(values, "iqm")[0]), float(low[0]), float(high[0]))
+        return over_seeds([final_value(run.columns[column]) for run in self.runs])
 
 
 Results = Mapping[str, Sequence[ArmResults]]

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from rlkit.sweep.session import TABLE_FILE, Session
 from rlkit.sweep.table import Entry, Point
 from rlkit.viz import style
 from rlkit.viz.grouping import MAX_LABEL
-from rlkit.viz.stats import average, bootstrap_band
+from rlkit.viz.stats import Estimate, over_seeds
 from rlkit.viz.study import Best, PointValues, draw_study
 
 PICTURE_FILE = "study.png"
@@ -27,9 +25,7 @@ class Standing(NamedTuple):
     point: Point
     entries: list[Entry]
     values: list[float]  # of the seeds that have one
-    value: float  # their interquartile mean
-    low: float  # of its 95 % interval; nan with one seed
-    high: float
+    estimate: Estimate  # over these
     is_complete: bool  # every seed came to the last iteration
 
 
@@ -40,13 +36,10 @@ def standings(entries: Sequence[Entry], mode: str) -> list[Standing]:
         members = list(group)
         values = [entry.value for entry in members if math.isfinite(entry.value)]
         if values:
-            column = np.array(values)[:, None]
-            value = float(average(column, "iqm")[0])
-            low, high = (float(bound[0]) for bound in bootstrap_band(column, "iqm"))
             is_complete = all(entry.state == "finished" for entry in members)
-            found.append(Standing(members[0].point, members, values, value, low, high, is_complete))
+            found.append(Standing(members[0].point, members, values, over_seeds(values), is_complete))
     sign = -1 if mode == "max" else 1
-    return sorted(found, key=lambda standing: (not standing.is_complete, sign * standing.value))
+    return sorted(found, key=lambda standing: (not standing.is_complete, sign * standing.estimate.center))
 
 
 def draw_outcome(session: Session) -> list[Path]:

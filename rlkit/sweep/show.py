@@ -57,8 +57,8 @@ class Show:
                 f"{one.point.number:03}",
                 one.point.shown,
                 str(len(one.values)),
-                f"{one.value:.2f}",
-                "" if math.isnan(one.low) else f"{one.low:.2f} to {one.high:.2f}",
+                f"{one.estimate.center:.2f}",
+                "" if math.isnan(one.estimate.low) else f"{one.estimate.low:.2f} to {one.estimate.high:.2f}",
                 ", ".join(f"{number} {state}" for state, number in states.items()),
             )
         self._console.print(table)

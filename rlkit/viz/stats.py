@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +117,21 @@ def _num_cut(num_seeds: int, statistic: str) -> int:
     """How many of the smallest and of the largest values are left out."""
     assert statistic in STATISTICS, statistic
     return int(IQM_CUT * num_seeds) if statistic == "iqm" else 0
+
+
+class Estimate(NamedTuple):
+    """Interquartile mean over seeds, and its 95 % bootstrap interval, nan of one seed alone."""
+
+    center: float
+    low: float
+    high: float
+
+
+def over_seeds(seeds: Sequence[float]) -> Estimate:
+    """The estimate of at least one seed's values."""
+    values = np.array(seeds, dtype=np.float64)[:, None]
+    low, high = bootstrap_band(values, "iqm")
+    return Estimate(float(average(values, "iqm")[0]), float(low[0]), float(high[0]))
 
 
 def bootstrap_band(

@@ -170,7 +170,7 @@ def test_a_search_that_minimizes_finds_the_small(project):
         carry_out(session, run, [session._entry(run).point.settings[KL]] * 3)
     found = [entry.point.settings[KL] for entry in session.entries]
     assert sum(found[20:]) / 10 < 0.3
-    assert standings(session.entries, "min")[0].value == min(found)
+    assert standings(session.entries, "min")[0].estimate.center == min(found)
 
 
 def test_points_that_came_to_their_end_stand_before_those_that_were_stopped(project):
@@ -180,8 +180,8 @@ def test_points_that_came_to_their_end_stand_before_those_that_were_stopped(proj
         carry_out(session, session.next(), returns, *(() if whole else ("stopped", "interrupted")))
     found = standings(session.entries, "max")
     assert [one.point.number for one in found] == [2, 0, 1]
-    assert [one.value for one in found] == [-5.5, -8.0, -1.0]
-    assert (found[0].low, found[0].high) == (-6.0, -5.0)
+    assert [one.estimate.center for one in found] == [-5.5, -8.0, -1.0]
+    assert found[0].estimate[1:] == (-6.0, -5.0)
 
 
 def test_the_picture_and_the_table_name_the_best(project, capsys):
