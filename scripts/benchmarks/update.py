@@ -167,8 +167,9 @@ def build_phase(
     """A training phase as the launcher builds it, on random data; `mode` is one of MODES."""
     settings = {"seed": 0, "util_params.precision": precision, "util_params.compile": MODES[mode]}
     parts = build(changed_config(config, settings), device=device)
+    env = parts.envs[0]
+    paths = random_paths(np.arange(config.n_train_tasks), Dims(env.observation_dim, env.action_dim))
     parts.close()
-    paths = random_paths(np.arange(config.n_train_tasks), dims_of(config))
     for buffer in (parts.experience.replay, parts.experience.recent):
         buffer.add(paths)
     parts.training.start(0)
