@@ -50,8 +50,7 @@ def test_every_figure_is_there_and_has_its_two_sentences(results, reproduction):
     assert shown == set(re.findall(r"\(\.\./results/figures/(.+)\.png\)", PAGE.read_text()))
     assert shown == {path.stem for path in RESULTS.glob("figures/*.png")}
     for name in shown:
-        limit = 600_000 if name == "domains" else 300_000  # a panel for each domain
-        assert (RESULTS / f"figures/{name}.png").stat().st_size < limit, name
+        assert (RESULTS / f"figures/{name}.png").stat().st_size < 300_000, name
         assert len(re.findall(r"[.!?](?:\s|$)", notes.get(name, ""))) >= 2, f"results/notes.md: ## {name}"
 
 

@@ -32,6 +32,7 @@ LEADING_CAPTION = """Return on unseen tasks over environment steps; above: minut
 time where that was noted. Thin: seeds; bold: their interquartile mean; dashed: target."""
 CAPTION_WIDTH = 54  # letters below a panel
 PANELS_ACROSS, PANEL_SIZE = 3, (3.1, 2.5)  # of the leading figure; inches
+LEADING_DPI = 120  # with a panel for each domain it stays below 300 kB
 POINT_ROBOTS = ("point-robot", "sparse-point-robot")
 STARTS = 100  # of each task
 
@@ -86,7 +87,7 @@ def draw_leading(domains: Sequence[ArmResults], path: Path) -> None:
             axes.set_visible(False)
         text = textwrap.fill(LEADING_CAPTION, CAPTION_WIDTH * across)
         figure.supxlabel(text, fontsize=7, color=style.GREY, x=0.01, ha="left")
-    style.save(figure, path)
+    style.save(figure, path, LEADING_DPI)
 
 
 def _draw_domain(axes: Axes, arm: ArmResults) -> None:

@@ -67,8 +67,8 @@ def styled() -> Any:
     return matplotlib.rc_context(SETTINGS)
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; a reader never sees half of it.
+def save(figure: Figure, path: Path, dpi: float | None = None) -> Path:
+    """Write a figure; a reader never sees half of it. `dpi`, pixels per inch, is by default that of SETTINGS.
 
     Raises:
         OSError: the folder cannot be written.
@@ -76,7 +76,7 @@ def save(figure: Figure, path: Path) -> Path:
     """
     picture = BytesIO()
     with styled():
-        figure.savefig(picture, format=path.suffix.removeprefix("."))
+        figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=dpi)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(picture.getvalue())
