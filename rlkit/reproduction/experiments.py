@@ -13,7 +13,7 @@ from rlkit.config.rules import describe_fault
 from rlkit.config.settings import Config, Section
 from rlkit.launchers.runs import ROOT
 from rlkit.util.errors import UserError
-from rlkit.viz.references import REFERENCES
+from rlkit.viz.references import NO_REFERENCE, REFERENCES
 
 CONFIGS = ROOT / "configs"
 
@@ -73,8 +73,7 @@ class Experiment(Section):
     @property
     def anchor(self) -> str:
         """What others reach, and with what."""
-        known = REFERENCES.get(self.arms[0].load().env_name)
-        return self.reached or (known.reached if known else "")
+        return self.reached or REFERENCES.get(self.arms[0].load().env_name, NO_REFERENCE).reached
 
 
 def load_experiments(path: Path) -> tuple[Experiment, ...]:

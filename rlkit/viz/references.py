@@ -59,6 +59,7 @@ REFERENCES = {
         ((0.5e6, 460), (1.1e6, 720)),
         "460 after 0.5M, 720 after 1.1M, another code; paper about 800 in the end",
     ),
+    "hopper-rand-params": Reference({"standing still": 200}, reached="no other code's figure is known"),
     "point-robot": Reference(
         {"straight to the goal": -5.2, "to the centre": -15.9, "staying": -20.9},
         reached="-10 to -12, reduced protocols",
