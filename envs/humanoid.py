@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from envs.directions import DirectionFamily
@@ -32,6 +34,15 @@ class HumanoidDir(DirectionFamily):
     upright_heights = (1.0, 2.0)
     arrow_gap = 0.5
 
+    def __init__(self, num_envs: int = 1, *, symlog_observations: bool = False, **kwargs: Any) -> None:
+        """As `MujocoMetaEnv`; `symlog_observations` observes sign(x) ln(1 + |x|) of each number x.
+
+        It loses nothing, and spares the networks numbers of some thousands beside others below one: contact forces
+        reach 2,800 N. (Symlog: Hafner et al. 2023, "Mastering Diverse Domains through World Models", eq. 1.)
+        """
+        self.symlog_observations = symlog_observations
+        super().__init__(num_envs, **kwargs)
+
     def _build(self, num_threads: int) -> None:
         super()._build(num_threads)
         self._mass_fraction = self.model.body_mass / self.model.body_mass.sum()
@@ -54,7 +65,8 @@ class HumanoidDir(DirectionFamily):
 
     def _observe(self) -> FloatArray:
         fields = [self.physics.field(name).reshape(self.num_envs, -1) for name in OBSERVED_FIELDS]
-        return np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel, *fields], axis=1)
+        observed = np.concatenate([self.physics.qpos[:, 2:], self.physics.qvel, *fields], axis=1)
+        return np.sign(observed) * np.log1p(np.abs(observed)) if self.symlog_observations else observed
 
     def _view(self, lane: int) -> View:
         return View((*self.physics.qpos[lane, :2], 0.9), distance=3.5, elevation=-25.0)

@@ -91,6 +91,17 @@ def test_humanoid_velocity_is_in_metres_per_second(build):
     assert info["reward_run"][0] == pytest.approx(0.25 * 5 * info["velocity"][0])
 
 
+def test_humanoid_may_observe_every_number_compressed_and_nothing_is_lost(build, random_steps):
+    plain, compressed = (build("humanoid-dir", 2, symlog_observations=on) for on in (False, True))
+    for env in (plain, compressed):
+        env.reset(seed=0)
+    for _ in range(30):
+        (observed, reward, *_), (small, same_reward, *_) = (random_steps(env, 1) for env in (plain, compressed))
+        np.testing.assert_allclose(np.sign(small) * np.expm1(np.abs(small)), observed, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(reward, same_reward)
+    assert np.abs(observed).max() > 100 > 10 > np.abs(small).max()
+
+
 @pytest.mark.parametrize("env_name", ["ant-dir", "ant-goal", "humanoid-dir"])
 def test_contact_forces_are_not_silently_zero(env_name, build, random_steps):
     env = build(env_name, 1)
