@@ -507,6 +507,15 @@ def test_notes_are_filled_in(project):
     assert "## Where we differ, and why\n\n3.00 3.00 6k 0.1 min (no finished run yet)\n" in page
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.004, "0.00"), (-0.006, "-0.01"), (-9.994, "-9.99"), (-35.62, "-35.6"), (1008.4, "1008")]
+)
+def test_numbers_have_three_digits_and_nothing_has_no_sign(value, text):
+    from rlkit.reproduction.results import number
+
+    assert number(value) == text
+
+
 # ---- real runs ---------------------------------------------------------------------------------------------
 
 

@@ -164,7 +164,8 @@ def read_sessions(path: Path) -> list[Session]:
 def number(value: float, like: float | None = None) -> str:
     """A return with three digits or all before the point, with as many decimals as `like` would get."""
     size = abs(value if like is None else like)
-    return f"{value:.{2 if size < 10 else 1 if size < 100 else 0}f}"
+    decimals = 2 if size < 10 else 1 if size < 100 else 0
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: what rounds to nothing has no sign
 
 
 def with_band(estimate: Estimate) -> str:
