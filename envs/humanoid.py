@@ -37,8 +37,8 @@ class HumanoidDir(DirectionFamily):
     def __init__(self, num_envs: int = 1, *, symlog_observations: bool = False, **kwargs: Any) -> None:
         """As `MujocoMetaEnv`; `symlog_observations` observes sign(x) ln(1 + |x|) of each number x.
 
-        It loses nothing, and spares the networks numbers of some thousands beside others below one: contact forces
-        reach 2,800 N. (Symlog: Hafner et al. 2023, "Mastering Diverse Domains through World Models", eq. 1.)
+        It loses nothing, and spares the networks contact forces of hundreds beside angles below one. (Symlog: Hafner
+        et al. 2023, "Mastering Diverse Domains through World Models", eq. 1.)
         """
         self.symlog_observations = symlog_observations
         super().__init__(num_envs, **kwargs)
