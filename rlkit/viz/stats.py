@@ -85,8 +85,7 @@ def pool(
         nothing = np.empty(0)
         return Pooled(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.int64))
     grid = common_grid(curves, max_points)
-    # (curves, points), nan outside a curve's own range
-    values = np.array([np.interp(grid, curve.x, curve.y, left=np.nan, right=np.nan) for curve in curves])
+    values = np.array([_at(grid, curve) for curve in curves])  # (curves, points), nan where a curve does not reach
     reached = np.isfinite(values)
     center, low, high = (np.full(len(grid), np.nan) for _ in range(3))
     for pattern in np.unique(reached, axis=1).T:
@@ -96,6 +95,16 @@ def pool(
             center[here] = average(present, statistic)
             low[here], high[here] = bootstrap_band(present, statistic, num_resamples)
     return Pooled(grid, center, low, high, reached.sum(axis=0))
+
+
+def _at(grid: FloatArray, curve: Curve) -> FloatArray:
+    """The curve's values on the grid, (points,): interpolated, held for half its usual step beyond its ends, then nan.
+
+    Seeds of one experiment end at slightly different env steps, and the last points are all of theirs.
+    """
+    beyond = np.median(np.diff(curve.x)) / 2 if len(curve.x) > 1 else 0.0
+    reached = (grid >= curve.x[0] - beyond) & (grid <= curve.x[-1] + beyond)
+    return np.where(reached, np.interp(grid, curve.x, curve.y), np.nan)
 
 
 def average(values: FloatArray, statistic: str) -> FloatArray:

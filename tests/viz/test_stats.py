@@ -55,6 +55,13 @@ def test_unequal_length_ends_where_less_than_half_remain():
     np.testing.assert_allclose(pooled.center, [3, 3, 4])
 
 
+def test_seeds_that_end_a_little_apart_all_count_to_the_end():
+    early = curve([0.8, 1.9, 2.8], [3, 3, 9])
+    pooled = pool([early, curve([1, 2, 3], [0, 0, 0]), curve([1.1, 2.1, 3.1], [0, 0, 0])])
+    assert (pooled.count == 3).all()
+    np.testing.assert_allclose(pooled.center[[0, -1]], [1, 3])
+
+
 def test_one_seed_has_no_band_and_no_seeds_no_points():
     pooled = pool([curve([1, 2], [3, 4])])
     np.testing.assert_array_equal(pooled.center, [3, 4])
