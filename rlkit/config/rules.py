@@ -89,6 +89,8 @@ def _broken_rules(config: Config) -> Iterator[tuple[str, str, object]]:
         yield "algo_params.num_steps_prior", rule, 0
     if algo.auto_alpha and algo.critic != "twin_q":
         yield "algo_params.auto_alpha", 'true needs critic "twin_q"', f'true with critic "{algo.critic}"'
+    if algo.target_entropy is not None and not algo.auto_alpha:
+        yield "algo_params.target_entropy", "must be null unless auto_alpha is true", algo.target_entropy
     if algo.num_step_returns > 1 and algo.context_source != "recent":
         rule = 'must be 1 unless context_source is "recent": the encoder would read the sums as rewards'
         yield "algo_params.num_step_returns", rule, algo.num_step_returns

@@ -91,7 +91,8 @@ class AlgoParams(Section):
     # -- the update
     batch_size: Count = 256  # transitions per task for actor and critics
     critic: Literal["v", "twin_q"] = "v"  # bootstrap from a value net (the paper), or from two target Q functions
-    auto_alpha: bool = False  # learn the entropy temperature (target entropy: -action_dim); needs critic "twin_q"
+    auto_alpha: bool = False  # learn the entropy temperature; needs critic "twin_q"
+    target_entropy: float | None = None  # nats, which auto_alpha draws the policy's entropy to; null: -action_dim
     embedding_batch_size: Count = 64  # transitions per task for the context encoder
     embedding_mini_batch_size: Count = 64  # context is split into pieces of this size, one update each
     discount: float = Field(0.99, ge=0, le=1)

@@ -146,6 +146,8 @@ def test_overrides_are_json_or_text(write):
         ),
         ("algo_params.recurrent=1 algo_params.encoder=mlp", ["algo_params.recurrent", '"recurrent"', '"mlp"']),
         ("algo_params.auto_alpha=true", ["auto_alpha", '"twin_q"', '"v"']),
+        ("algo_params.target_entropy=-2", ["target_entropy", "auto_alpha", "got -2"]),
+        ("algo_params.target_entropy=NaN", ["target_entropy", "NaN"]),
         (
             "algo_params.num_step_returns=3 algo_params.context_source=replay",
             ["num_step_returns", '"recent"', "got 3"],

@@ -17,6 +17,7 @@ VARIANTS = {
     "own rates": OWN_RATES,
     "twin_q": {"critic": "twin_q", **OWN_RATES},
     "auto_alpha": {"critic": "twin_q", "auto_alpha": True, **OWN_RATES},
+    "target_entropy": {"critic": "twin_q", "auto_alpha": True, "target_entropy": 0.5},
     "recurrent": {"encoder": "recurrent", "context_sampling": "trajectories", "embedding_mini_batch_size": 4},
     "attention": {"encoder": "attention"},
     "recurrent twin_q": {"encoder": "recurrent", "critic": "twin_q", "auto_alpha": True},

@@ -118,9 +118,12 @@ def test_a_step_moves_all_networks_and_the_targets_at_tau(inputs):
             torch.testing.assert_close(new, 0.75 * old + 0.25 * source)
 
 
-@pytest.mark.parametrize(("log_std", "rises"), [(-5.0, True), (1.0, False)])
-def test_the_temperature_draws_entropy_to_its_target(inputs, log_std, rises):
-    trainer = make_trainer(auto_alpha=True)
+@pytest.mark.parametrize(
+    ("log_std", "target_entropy", "rises"),
+    [(-5.0, None, True), (1.0, None, False), (1.0, 50.0, True), (-5.0, -50.0, False)],
+)
+def test_the_temperature_draws_entropy_to_its_target(inputs, log_std, target_entropy, rises):
+    trainer = make_trainer(auto_alpha=True, target_entropy=target_entropy)
     with torch.no_grad():
         trainer.agent.policy.last_fc_log_std.bias.fill_(log_std)
     trainer.update(*inputs)

@@ -59,7 +59,9 @@ class PlainUpdate:
         self._step(policy_loss, "policy")
         if "temperature" in self.networks:
             log_alpha = self.networks["temperature"].log_alpha
-            self._step(-(log_alpha * (log_pi.detach() - action.shape[-1])).mean(), "temperature")
+            target_entropy = self.params.target_entropy
+            target_entropy = -action.shape[-1] if target_entropy is None else target_entropy
+            self._step(-(log_alpha * (log_pi.detach() + target_entropy)).mean(), "temperature")
         self._follow()
 
     def _next_value(self, batch: Batch, z: Tensor, noise: Noise) -> Tensor:

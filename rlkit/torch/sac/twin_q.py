@@ -59,8 +59,8 @@ class TwinQTrainer(PEARLTrainer):
         """What trains the policy and the temperature, each by a term of its own; the critics get nothing.
 
         loss_pi = mean(alpha log pi - min_q) + regularisation, with reparameterised actions,
-        loss_alpha = -mean(log alpha * (log pi - action_dim)), without gradient to log pi: entropy is drawn to
-        -action_dim.
+        loss_alpha = -mean(log alpha * (log pi + target entropy)), without gradient to log pi: the policy's entropy
+        is drawn to the target, which is -action_dim where `target_entropy` is None.
         """
         policy = self.agent.policy.distribution(obs, z)
         action, log_pi = policy.sample_with_log_prob(noise)
@@ -70,7 +70,9 @@ class TwinQTrainer(PEARLTrainer):
         policy_loss = (alpha * log_pi - min_q).mean() + self.regularization(policy)
         loss, own = policy_loss, {}
         if self.temperature is not None:
-            target_entropy = -action.shape[-1]
+            target_entropy = self.params.target_entropy
+            if target_entropy is None:
+                target_entropy = -action.shape[-1]
             alpha_loss = -(self.temperature.log_alpha * (log_pi + target_entropy).detach()).mean()
             loss = policy_loss + alpha_loss
             own = {"Alpha": alpha.detach(), "Alpha Loss": alpha_loss.detach()}
