@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from click.testing import CliRunner
 from commands import error_line, tiny_config
@@ -343,6 +344,16 @@ def test_a_domain_that_leads_has_its_row_and_panel(project):
     assert "| -6.00 | 0.1 min | 5.0 min | 6k | **-6.50** after 4k | -7 |" in row
     assert page.index("../results/figures/domains.png") < page.index("| domain | target")
     assert (project.reproduction.results / "figures/domains.png").stat().st_size < 300_000
+
+
+def test_a_run_of_hours_tells_its_return_after_one_and_a_half(project):
+    project.expect("alone", leads=True, compared_at=3_500)
+    _, folder = moved(project, returns=[-9, -8, -7, -6, -5, -4])
+    rows = pandas.read_csv(folder / "progress.csv")
+    rows["Total Train Time (s)"] *= 1600
+    rows.to_csv(folder / "progress.csv", index=False)
+    assert collected(project, "--collect", folder).exit_code == 0
+    assert "| **-6.50** after 4k, **-5.62** after 90.0 min |" in remade(project)
 
 
 def test_a_film_is_shown_where_there_is_one(project):

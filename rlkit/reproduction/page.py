@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import textwrap
@@ -16,9 +17,9 @@ from rlkit.reproduction import results as formats
 from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.figures import FOLDER, LEADING, figure_names, leading_arms
 from rlkit.reproduction.plan import Reproduction
-from rlkit.reproduction.results import ArmResults, Result, Results
+from rlkit.reproduction.results import SECONDS, ArmResults, Result, Results
 from rlkit.util.errors import UserError
-from rlkit.viz.labels import TRAJECTORY_PREFIX, Y_DEFAULT, axis_name
+from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
 from rlkit.viz.references import NO_REFERENCE, REFERENCES
 from rlkit.viz.stats import final_value, over_seeds
 
@@ -32,6 +33,7 @@ PAPER_DOMAINS = (
     *("walker-rand-params", "hopper-rand-params", "sparse-point-robot"),
 )
 NO_RUN = "no finished run yet"
+LONG_RUN = 5400.0  # s; runs of small configs are meant to be shorter
 
 
 def render(results: Results, reproduction: Reproduction) -> str:
@@ -217,10 +219,20 @@ def _others(env_name: str) -> dict[str, str]:
 
 
 def _earlier(arm: ArmResults) -> str:
-    """The return after as many steps as others' figures are of, of the seeds that went so far."""
-    count = arm.experiment.compared_at
-    reached = [run.return_at(count) for run in arm.runs if count is not None and run.env_steps >= count]
-    return f"{formats.with_band(over_seeds(reached))} after {formats.steps(count)}" if count and reached else ""
+    """The return after as many steps as others' figures are of; of long runs, after an hour and a half too."""
+    cells = []
+    if (count := arm.experiment.compared_at) is not None:
+        cells.append(_at(arm, count, X_DEFAULT, formats.steps(count)))
+    if any(run.seconds > LONG_RUN for run in arm.runs):
+        cells.append(_at(arm, LONG_RUN, SECONDS, formats.durations([LONG_RUN])))
+    return ", ".join(filter(None, cells))
+
+
+def _at(arm: ArmResults, value: float, column: str, written: str) -> str:
+    """The return where a column has a value, of the seeds that went so far."""
+    returns = [run.return_at(value, column) for run in arm.runs]
+    reached = [value for value in returns if not math.isnan(value)]
+    return f"{formats.with_band(over_seeds(reached))} after {written}" if reached else ""
 
 
 def _machines(run: Result) -> Iterator[str]:

@@ -59,10 +59,10 @@ class Result:
         known = [float(minutes) for minutes in noted if isinstance(minutes, int | float)]
         return sum(known) if len(known) == len(noted) else None
 
-    def return_at(self, env_steps: int) -> float:
-        """The return on unseen tasks after so many steps, between two evaluations; nan where it is not that far."""
-        curve = clean_curve(self.columns[X_DEFAULT], self.columns[Y_DEFAULT])
-        return float(np.interp(env_steps, curve.x, curve.y, left=math.nan, right=math.nan))
+    def return_at(self, value: float, column: str = X_DEFAULT) -> float:
+        """The return on unseen tasks where a rising column has a value, between two evaluations; nan beyond them."""
+        curve = clean_curve(self.columns[column], self.columns[Y_DEFAULT])
+        return float(np.interp(value, curve.x, curve.y, left=math.nan, right=math.nan))
 
     @property
     def trajectory_columns(self) -> list[str]:
@@ -181,6 +181,6 @@ def steps(count: float) -> str:
 
 def durations(seconds: Sequence[float]) -> str:
     """The median and, of several, the range; in minutes up to an hour and a half, then in hours."""
-    size, unit = (60, "min") if median(seconds) < 5400 else (3600, "h")
+    size, unit = (60, "min") if median(seconds) <= 5400 else (3600, "h")
     middle, low, high = (f"{value / size:.1f}" for value in (median(seconds), min(seconds), max(seconds)))
     return f"{middle} {unit}" + (f" ({low} to {high})" if len(seconds) > 1 else "")

@@ -98,7 +98,7 @@ def pool(
 
 
 def _at(grid: FloatArray, curve: Curve) -> FloatArray:
-    """The curve's values on the grid, (points,): interpolated, held for half its usual step beyond its ends, then nan.
+    """The curve's values on the grid, (points,): interpolated, held for half its usual step beyond, then nan.
 
     Seeds of one experiment end at slightly different env steps, and the last points are all of theirs.
     """
