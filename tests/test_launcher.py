@@ -1,6 +1,7 @@
 """Whole runs of the command line, as a user types them."""
 
 import csv
+import importlib
 import json
 import os
 import random
@@ -147,6 +148,7 @@ def test_no_global_generator_is_touched(launch, tmp_path):
     def states():
         return random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist()  # noqa: NPY002
 
+    importlib.import_module("rich.style")  # draws from `random` when it is imported first
     before = states()
     debug_run(launch, tmp_path, "sparse-point-robot")
     assert states() == before
