@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from commands import error_line, tiny_config
@@ -349,7 +349,7 @@ def test_a_domain_that_leads_has_its_row_and_panel(project):
 def test_a_run_of_hours_tells_its_return_after_one_and_a_half(project):
     project.expect("alone", leads=True, compared_at=3_500)
     _, folder = moved(project, returns=[-9, -8, -7, -6, -5, -4])
-    rows = pandas.read_csv(folder / "progress.csv")
+    rows = pd.read_csv(folder / "progress.csv")
     rows["Total Train Time (s)"] *= 1600
     rows.to_csv(folder / "progress.csv", index=False)
     assert collected(project, "--collect", folder).exit_code == 0

@@ -17,7 +17,7 @@ from rlkit.reproduction import results as formats
 from rlkit.reproduction.experiments import Experiment
 from rlkit.reproduction.figures import FOLDER, LEADING, figure_names, leading_arms
 from rlkit.reproduction.plan import Reproduction
-from rlkit.reproduction.results import SECONDS, ArmResults, Result, Results
+from rlkit.reproduction.results import LONG_RUN, SECONDS, ArmResults, Result, Results
 from rlkit.util.errors import UserError
 from rlkit.viz.labels import TRAJECTORY_PREFIX, X_DEFAULT, Y_DEFAULT, axis_name
 from rlkit.viz.references import NO_REFERENCE, REFERENCES
@@ -33,7 +33,6 @@ PAPER_DOMAINS = (
     *("walker-rand-params", "hopper-rand-params", "sparse-point-robot"),
 )
 NO_RUN = "no finished run yet"
-LONG_RUN = 5400.0  # s; runs of small configs are meant to be shorter
 
 
 def render(results: Results, reproduction: Reproduction) -> str:
@@ -230,8 +229,8 @@ def _earlier(arm: ArmResults) -> str:
 
 def _at(arm: ArmResults, value: float, column: str, written: str) -> str:
     """The return where a column has a value, of the seeds that went so far."""
-    returns = [run.return_at(value, column) for run in arm.runs]
-    reached = [value for value in returns if not math.isnan(value)]
+    returns = (run.return_at(value, column) for run in arm.runs)
+    reached = [each for each in returns if not math.isnan(each)]
     return f"{formats.with_band(over_seeds(reached))} after {written}" if reached else ""
 
 

@@ -25,6 +25,7 @@ from rlkit.viz.stats import Estimate, FloatArray, clean_curve, final_value, over
 
 SECONDS, EPOCH = "Total Train Time (s)", "Epoch"
 NEEDED = (X_DEFAULT, Y_DEFAULT, SECONDS, EPOCH)
+LONG_RUN = 5400.0  # s; runs of small configs are meant to be shorter
 Session = dict[str, Any]
 """`from_iteration`, device, cpu, cores, gpu, packages, commit, and perhaps `cpu_minutes`."""
 REPAIR = "restore it with git, or delete the folder and run again"
@@ -181,6 +182,6 @@ def steps(count: float) -> str:
 
 def durations(seconds: Sequence[float]) -> str:
     """The median and, of several, the range; in minutes up to an hour and a half, then in hours."""
-    size, unit = (60, "min") if median(seconds) <= 5400 else (3600, "h")
+    size, unit = (60, "min") if median(seconds) <= LONG_RUN else (3600, "h")
     middle, low, high = (f"{value / size:.1f}" for value in (median(seconds), min(seconds), max(seconds)))
     return f"{middle} {unit}" + (f" ({low} to {high})" if len(seconds) > 1 else "")
