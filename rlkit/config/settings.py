@@ -115,6 +115,7 @@ class AlgoParams(Section):
     recurrent: bool = False  # the reference's name for encoder "recurrent"
     context_sampling: Literal["transitions", "trajectories"] = "transitions"  # what a context is drawn as
     context_source: Literal["recent", "replay", "rl_batch"] = "recent"  # data since it last collected; all; RL batch
+    encoder_loss: Literal["critics", "rewards"] = "critics"  # what trains the encoder: the critics, or a reward model
     # -- memory and output
     replay_buffer_size: AtLeast1 = 1_000_000  # transitions kept per task; memory grows with the data
     dump_eval_paths: bool = False  # save the evaluation's trajectories of each iteration (npz)

@@ -155,6 +155,9 @@ def build_pearl(config: Config, dims: Dims, device: torch.device, generator: tor
     }
     for name in ("qf1", "qf2") if twin_q else ("vf",):
         critics[TARGET + name] = copy.deepcopy(critics[name]).requires_grad_(False)
+    if config.algo_params.encoder_loss == "rewards":
+        seen = dims.obs + dims.action + config.latent_size
+        critics["reward_model"] = MLP(seen, 1, config.encoder_size, generator).to(device)
     trainer = (TwinQTrainer if twin_q else PEARLTrainer)(agent, critics, config.algo_params)
     if config.path_to_weights is not None:
         load_weights(trainer, Path(config.path_to_weights))

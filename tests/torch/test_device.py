@@ -38,6 +38,7 @@ DATA = (
 FORMS = (
     {},
     {"use_information_bottleneck": False},
+    {"encoder_loss": "rewards"},
     {"use_next_obs_in_context": True, "sparse_rewards": True, "kl_reduction": "mean"},
     {"embedding_batch_size": 8},  # two pieces, of which the second has a state with the recurrent encoder
 )

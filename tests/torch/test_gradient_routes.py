@@ -11,7 +11,7 @@ TASKS, ROWS, OBS, ACTION, LATENT = 3, 8, 4, 2, 5
 FROZEN = 1e-30  # a learning rate that moves nothing
 
 
-def step(trainer, seed=0):
+def step(trainer, seed=0, rewards=None):
     generator = torch.Generator().manual_seed(seed)
 
     def randn(*shape):
@@ -25,7 +25,10 @@ def step(trainer, seed=0):
         torch.zeros(TASKS, ROWS, 1),
     )
     noise = Noise(randn(TASKS, LATENT), randn(TASKS, ROWS, ACTION))
-    return trainer.update(batch, randn(TASKS, 6, OBS + ACTION + 1), noise)
+    context = randn(TASKS, 6, OBS + ACTION + 1)
+    if rewards is not None:
+        context[..., -1] = rewards[:, None]
+    return trainer.update(batch, context, noise)
 
 
 def snapshot(network):
@@ -58,6 +61,26 @@ def test_the_encoder_learns_from_the_critics_alone():
     step(trainer)
     for new, old in zip(trainer.agent.context_encoder.state_dict().values(), before, strict=True):
         torch.testing.assert_close(new, old, rtol=0, atol=1e-12)
+
+
+def test_the_encoder_learns_from_rewards_alone_where_they_train_it():
+    """With a reward model blind to z, no gradient is left: the critics, which see z, give none."""
+    trainer = make_trainer(kl_lambda=0.0, encoder_loss="rewards")
+    model = trainer.critics["reward_model"]
+    with torch.no_grad():
+        model.fc0.weight[:, -LATENT:] = 0.0
+    before = {key: snapshot(network) for key, network in trainer.networks().items()}
+    step(trainer)
+    for key, network in trainer.networks().items():
+        assert moved(network, before[key]) == (key != "context_encoder"), key
+
+
+def test_a_reward_model_learns_the_task_by_the_encoder():
+    """Rewards that are a constant of the task, told by one transition: what is left of the loss falls to nearly 0."""
+    trainer = make_trainer(kl_lambda=0.0, encoder_loss="rewards", context_lr=3e-3)
+    losses = [step(trainer, rewards=torch.tensor([-2.0, 0.5, 3.0])).own["Reward Loss"].item() for _ in range(300)]
+    assert losses[0] > 3.0
+    assert losses[-1] < 0.1
 
 
 def test_the_target_follows_at_tau():

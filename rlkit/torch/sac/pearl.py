@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from rlkit.config.settings import AlgoParams
 from rlkit.torch.distributions import Belief, TanhNormal
-from rlkit.torch.encoders import Context
+from rlkit.torch.encoders import Context, ContextPiece
 from rlkit.torch.fast.adam import Adam, Rates
 from rlkit.torch.networks import MLP
 from rlkit.torch.sac.agent import PEARLAgent
@@ -55,7 +55,7 @@ class PEARLTrainer:
     Attributes:
         agent: context encoder and policy.
         critics: the networks that only training needs, by the names of their weight files: `qf1`, `qf2`, the value
-            function `vf`, and its slowly following target.
+            function `vf`, and its slowly following target; `reward_model` where that trains the encoder.
         params: what weighs how much.
         needs_next_action: whether `next_value` acts, by `Noise.next_action`.
     """
@@ -71,14 +71,20 @@ class PEARLTrainer:
         self._target_weights: list[Tensor] = [weight for net in targets.values() for weight in net.parameters()]
         self._followed_weights: list[Tensor] = [weight for net in followed for weight in net.parameters()]
 
+    @property
+    def learns_rewards(self) -> bool:
+        """Whether the encoder learns by predicting rewards, and not from the critics."""
+        return self.params.encoder_loss == "rewards"
+
     def learns_by_critic_loss(self) -> Rates:
-        """The critics and, through z, the context encoder."""
+        """The critics and, through z, the context encoder; at its rate the reward model."""
         params = self.params
-        return [
+        rates = [
             (self.critics["qf1"], params.qf_lr),
             (self.critics["qf2"], params.qf_lr),
             (self.agent.context_encoder, params.context_lr),
         ]
+        return rates + ([(self.critics["reward_model"], params.context_lr)] if self.learns_rewards else [])
 
     def learns_by_actor_loss(self) -> Rates:
         """The policy and the value function."""
@@ -107,12 +113,15 @@ class PEARLTrainer:
 
         loss = mean((q1 - y)^2) + mean((q2 - y)^2) + kl_lambda * KL(q(z|c) || N(0, I)),
         y = reward_scale * reward + (1 - terminal) * discount * next_value, without gradient.
+        Where rewards train the encoder, `reward_loss` is added and the residuals stop at z.
 
         Returns:
             The loss, z (tasks, batch, latent) with its gradient, metrics.
         """
         belief = self.agent.infer(context)
-        z = belief.at(noise.z).unsqueeze(1).expand(-1, batch.obs.shape[1], -1)  # one per task, for all its rows
+        task_z = belief.at(noise.z)
+        z = task_z.detach() if self.learns_rewards else task_z
+        z = z.unsqueeze(1).expand(-1, batch.obs.shape[1], -1)  # one per task, for all its rows
         q1, q2 = self.q_values(batch.obs, batch.action, z)
         with torch.no_grad():
             target = self.params.reward_scale * batch.reward
@@ -122,7 +131,22 @@ class PEARLTrainer:
         assert q1.shape == q2.shape == target.shape == batch.reward.shape, (q1.shape, target.shape)
         q_loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
         loss, means = self._with_bottleneck(q_loss, belief)
-        return loss, z, Metrics(means | {"QF Loss": q_loss.detach()}, {"Q Predictions": q1.detach()}, {})
+        own = {}
+        if self.learns_rewards:
+            reward_loss = self.reward_loss(batch, context, task_z)
+            loss, own = loss + reward_loss, {"Reward Loss": reward_loss.detach()}
+        return loss, z, Metrics(means | {"QF Loss": q_loss.detach()}, {"Q Predictions": q1.detach()}, own)
+
+    def reward_loss(self, batch: Batch, context: Context, z: Tensor) -> Tensor:
+        """mean((r(obs, action, z) - reward)^2) over the transitions of `context`; z (tasks, latent).
+
+        What the paper (section 4.1) names beside the critics to train the encoder by: a model of the task.
+        """
+        transitions = context.transitions if isinstance(context, ContextPiece) else context
+        width = batch.obs.shape[-1] + batch.action.shape[-1]
+        seen, reward = transitions[..., :width], transitions[..., width : width + 1]
+        predicted = self.critics["reward_model"](seen, z.unsqueeze(1).expand(-1, seen.shape[1], -1))
+        return F.mse_loss(predicted, reward)
 
     def next_value(self, next_obs: Tensor, z: Tensor, noise: Noise) -> Tensor:
         """What a transition's end is worth, (tasks, batch, 1): target_vf(next_obs, z)."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rlkit.torch.distributions import Belief
-from rlkit.torch.encoders import Context
+from rlkit.torch.encoders import Context, ContextPiece
 from rlkit.torch.sac.agent import PEARLAgent
 from rlkit.torch.sac.pearl import TARGET, Noise, PEARLTrainer
 from rlkit.torch.sac.twin_q import TwinQTrainer
@@ -29,7 +29,9 @@ class PlainUpdate:
         self.networks: dict[str, Any] = copy.deepcopy(trainer.networks())
         self.agent = PEARLAgent(self.networks["context_encoder"], self.networks["policy"], trainer.agent.latent_size)
         self.twin_q = isinstance(trainer, TwinQTrainer)
-        rates = {"context_encoder": self.params.context_lr, "qf1": self.params.qf_lr, "qf2": self.params.qf_lr}
+        self.learns_rewards = trainer.learns_rewards
+        rates = {"context_encoder": self.params.context_lr, "reward_model": self.params.context_lr}
+        rates |= {"qf1": self.params.qf_lr, "qf2": self.params.qf_lr}
         rates |= {"vf": self.params.vf_lr, "policy": self.params.policy_lr, "temperature": self.params.policy_lr}
         self.optimizers = {
             name: torch.optim.Adam(self.networks[name].parameters(), lr=rate, foreach=False)
@@ -39,13 +41,16 @@ class PlainUpdate:
 
     def update(self, batch: Batch, context: Context, noise: Noise) -> None:
         belief = self.agent.infer(context)
-        z = belief.at(noise.z).unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
+        task_z, loss = belief.at(noise.z), self._kl_loss(belief)
+        if self.learns_rewards:
+            self._step(loss + self._reward_loss(batch, context, task_z), "context_encoder", "reward_model")
+            task_z, loss = task_z.detach(), torch.zeros(())
+        z = task_z.unsqueeze(1).expand(-1, batch.obs.shape[1], -1)
         target = self.params.reward_scale * batch.reward
         target = target + (1 - batch.terminal) * self.params.discount * self._next_value(batch, z, noise).detach()
-        loss = self._kl_loss(belief)
         for name in ("qf1", "qf2"):
             loss = loss + ((self._q(name, batch.obs, batch.action, z) - target) ** 2).mean()
-        self._step(loss, "context_encoder", "qf1", "qf2")
+        self._step(loss, "qf1", "qf2", *([] if self.learns_rewards else ["context_encoder"]))
 
         z, alpha = z.detach(), self._alpha()
         policy = self.agent.policy.distribution(batch.obs, z)
@@ -71,6 +76,17 @@ class PlainUpdate:
         action, log_pi = self.agent.policy.distribution(batch.next_obs, z).sample_with_log_prob(noise.next_action)
         q1, q2 = (self._q(f"target_{name}", batch.next_obs, action, z) for name in ("qf1", "qf2"))
         return torch.min(q1, q2) - self._alpha() * log_pi
+
+    def _reward_loss(self, batch: Batch, context: Context, z: Tensor) -> Tensor:
+        transitions = context.transitions if isinstance(context, ContextPiece) else context
+        sizes = [batch.obs.shape[-1], batch.action.shape[-1], 1]
+        obs, action, reward = transitions[..., : sum(sizes)].split(sizes, dim=-1)
+        model = self.networks["reward_model"]
+        losses = [
+            ((model(obs[task], action[task], z[task].expand(len(obs[task]), -1)) - reward[task]) ** 2).mean()
+            for task in range(len(z))
+        ]
+        return torch.stack(losses).mean()
 
     def _q(self, name: str, obs: Tensor, action: Tensor, z: Tensor) -> Tensor:
         return self.networks[name](obs, action, z)
