@@ -1,6 +1,7 @@
 """PEARL's update (paper, algorithm 1): SAC with a value function, whose critics train the context encoder through z.
 
-Gradient routes: the critics' residuals and the KL reach the encoder; value and policy see z without gradient.
+Gradient routes: the critics' residuals, or a reward model's, and the KL reach the encoder; value and policy see
+z without gradient.
 """
 
 from __future__ import annotations

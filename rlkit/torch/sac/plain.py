@@ -81,12 +81,8 @@ class PlainUpdate:
         transitions = context.transitions if isinstance(context, ContextPiece) else context
         sizes = [batch.obs.shape[-1], batch.action.shape[-1], 1]
         obs, action, reward = transitions[..., : sum(sizes)].split(sizes, dim=-1)
-        model = self.networks["reward_model"]
-        losses = [
-            ((model(obs[task], action[task], z[task].expand(len(obs[task]), -1)) - reward[task]) ** 2).mean()
-            for task in range(len(z))
-        ]
-        return torch.stack(losses).mean()
+        rows_z = z.unsqueeze(1).expand(-1, obs.shape[1], -1)
+        return ((self.networks["reward_model"](obs, action, rows_z) - reward) ** 2).mean()
 
     def _q(self, name: str, obs: Tensor, action: Tensor, z: Tensor) -> Tensor:
         return self.networks[name](obs, action, z)
